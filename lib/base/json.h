@@ -1,0 +1,77 @@
+#ifndef BB_BASE_JSON_H
+#define BB_BASE_JSON_H
+
+/* One line of JSON as a tree, and a writer. yajl does the lexing; what is added here: exact
+ * integers, bounds, and the raw text of every value, so that what a tool does not know it can
+ * pass on unchanged. */
+
+#include "base/bytes.h"
+
+enum bb_json_type {
+	BB_JSON_NULL,
+	BB_JSON_BOOL,
+	BB_JSON_NUMBER,
+	BB_JSON_STRING,
+	BB_JSON_ARRAY,
+	BB_JSON_OBJECT,
+};
+
+enum {
+	BB_JSON_MAX_DEPTH = 64,
+	BB_JSON_MAX_VALUES = 16 << 20, /* a full block's expansion stays under 8 million */
+};
+
+struct bb_json {
+	enum bb_json_type type;
+	bool truth;		     /* of a BOOL */
+	struct bb_span key;	     /* in an object: decoded; else empty */
+	struct bb_span text;	     /* of a STRING, decoded; of a NUMBER, its characters */
+	struct bb_span raw;	     /* the value as it stands in the line */
+	size_t count;		     /* members of an ARRAY or OBJECT */
+	const struct bb_json *child; /* the first member */
+	const struct bb_json *next;  /* the next member of the same parent */
+};
+
+/* Parse one line, which must be a single object. Spans borrow from the line or the arena.
+ * Returns NULL with *why a static reason ("malformed JSON: ..."). RFC 8259; NaN, comments and
+ * trailing text are errors. */
+const struct bb_json *bb_json_parse(struct bb_arena *a, const char **why, struct bb_span line);
+
+/* The member of that name, the last of several, as in jq; NULL when there is none. */
+const struct bb_json *bb_json_get(const struct bb_json *object, const char *key);
+/* As above, but a member that is null counts as absent. */
+const struct bb_json *bb_json_find(const struct bb_json *object, const char *key);
+bool bb_json_is(const struct bb_json *v, const char *string);
+/* An integer without fraction or exponent that lies in [min, max]; else false. */
+bool bb_json_int(int64_t *out, const struct bb_json *v, int64_t min, int64_t max);
+
+/* The writer: appends to a buffer, puts the commas itself. Zero-initialise but for buf; one
+ * writer may write many values, each followed by bb_json_end_line or the caller's own. */
+struct bb_json_writer {
+	struct bb_buf *buf;
+	bool comma; /* a member stands before */
+};
+
+void bb_json_open(struct bb_json_writer *w, char bracket); /* '{' or '[' */
+void bb_json_close(struct bb_json_writer *w, char bracket);
+/* Before a value inside an object. The key is a literal: nothing in it is escaped. */
+void bb_json_key(struct bb_json_writer *w, const char *key);
+/* A key that came from a line. */
+void bb_json_key_span(struct bb_json_writer *w, struct bb_span key);
+void bb_json_str(struct bb_json_writer *w, const char *s);
+void bb_json_text(struct bb_json_writer *w, struct bb_span utf8);
+void bb_json_hex(struct bb_json_writer *w, struct bb_span bytes);
+void bb_json_hash(struct bb_json_writer *w, const unsigned char hash[32]);
+void bb_json_i64(struct bb_json_writer *w, int64_t v);
+void bb_json_double(struct bb_json_writer *w, double v);
+void bb_json_bool(struct bb_json_writer *w, bool v);
+void bb_json_null(struct bb_json_writer *w);
+/* A value as it stood in a line. */
+void bb_json_raw(struct bb_json_writer *w, struct bb_span raw);
+void bb_json_end_line(struct bb_json_writer *w);
+
+/* All members but those named in the NULL-terminated list, unchanged, in order. */
+void bb_json_others(struct bb_json_writer *w, const struct bb_json *object,
+	const char *const *known);
+
+#endif

@@ -1,0 +1,29 @@
+#ifndef BB_BASE_SANDBOX_H
+#define BB_BASE_SANDBOX_H
+
+/* Give up what a filter does not need, before it reads its first byte of input (bb(7)).
+ *
+ * Call after the options are read, keys and outputs are open: what is held already stays
+ * usable. Costs about 0.2 ms. Under AddressSanitizer nothing happens: its runtime needs what
+ * is refused here. */
+
+#include <stdbool.h>
+
+enum bb_sandbox {
+	/* Read, write and poll on the descriptors held, memory that is not executable, threads,
+	 * locks, clocks, entropy, and the exit. */
+	BB_SANDBOX_FILTER,
+	/* And open files for reading: for tools whose arguments are files. */
+	BB_SANDBOX_READER,
+};
+
+/* What is not on the list fails with EPERM from here on, in all threads, for good: no other
+ * program, process, socket or file can be reached. False where the kernel refuses; the tool
+ * then goes on as it was, since its answers do not depend on it. */
+bool bb_sandbox_enter(enum bb_sandbox level);
+
+/* For a process that will hold secrets, first thing in main: no core dump of it, and no other
+ * process of the same user may trace it or read its memory. */
+void bb_sandbox_hide(void);
+
+#endif

@@ -1,0 +1,86 @@
+#ifndef BB_BITCOIN_CHECK_H
+#define BB_BITCOIN_CHECK_H
+
+/* The rules that need no state: transactions and blocks, judged against what they carry and
+ * what is claimed about their surroundings. Reasons are Bitcoin Core 31's reject reasons. */
+
+#include "bitcoin/block.h"
+#include "bitcoin/interpreter.h"
+#include "bitcoin/network.h"
+
+/* CheckTransaction. NULL when it holds, else the reason ("bad-txns-vin-empty"...). */
+const char *bb_check_tx(const struct bb_tx *tx);
+
+/* IsFinalTx at a height and the median time past before it (BIP 113). */
+bool bb_tx_is_final(const struct bb_tx *tx, int64_t height, int64_t mtp);
+/* Could that depend on height or time at all? */
+bool bb_tx_has_locktime(const struct bb_tx *tx);
+
+/* A claim that a rule lacked; *unjudged gathers these. */
+enum bb_unjudged {
+	BB_UNJUDGED_FINAL = 1 << 0,	 /* at_height, at_mtp */
+	BB_UNJUDGED_BIP68 = 1 << 1,	 /* those, and a prevout's height or mtp */
+	BB_UNJUDGED_MATURITY = 1 << 2,	 /* at_height, and a prevout's coinbase or height */
+	BB_UNJUDGED_INPUTS = 1 << 3,	 /* prevouts: sums, sigops cost and scripts */
+	BB_UNJUDGED_SUBSIDY = 1 << 4,	 /* a block's height, or prevouts */
+	BB_UNJUDGED_HEIGHT = 1 << 5,	 /* a block's height: versions, BIP 34, commitments */
+	BB_UNJUDGED_TIME_OLD = 1 << 6,	 /* prev_times */
+	BB_UNJUDGED_TIME_NEW = 1 << 7,	 /* now */
+	BB_UNJUDGED_BITS = 1 << 8,	 /* expected_bits */
+	BB_UNJUDGED_COUNT = 9,
+};
+
+/* The reject reason of the rule behind one bit: what `unjudged` lists. */
+const char *bb_unjudged_name(enum bb_unjudged bit);
+
+/* BIP 68 with these claims: NULL or "non-BIP68-final"; sets a bit of *unjudged instead when a
+ * claim it needs is -1. `height` and `mtp` are of the block to hold it and before it. */
+const char *bb_check_sequence_locks(unsigned *unjudged, const struct bb_tx *tx,
+	const struct bb_prevout *prevouts, int64_t height, int64_t mtp);
+
+/* CheckTxInputs: maturity and sums. NULL or the reason; *fee_sat is then set. Every prevout
+ * must be known. height -1: not claimed. *detail (may be NULL) is left alone. */
+const char *bb_check_tx_inputs(int64_t *fee_sat, unsigned *unjudged, const struct bb_tx *tx,
+	const struct bb_prevout *prevouts, int64_t height, int64_t maturity);
+
+/* Legacy sigops (unscaled), and the whole cost of BIP 141 with known prevouts. */
+int64_t bb_tx_legacy_sigops(const struct bb_tx *tx);
+int64_t bb_tx_sigops_cost(const struct bb_tx *tx, const struct bb_prevout *prevouts,
+	uint32_t flags);
+
+/* What is claimed about a block's surroundings; -1 or 0 where nothing is. */
+struct bb_block_claims {
+	int64_t height;		/* -1: not claimed */
+	int64_t prev_times[11]; /* oldest first */
+	size_t prev_time_count;
+	int64_t expected_bits; /* -1 */
+	int64_t now;	       /* -1 */
+};
+
+/* Median of the claimed times; -1 without. */
+int64_t bb_claims_mtp(const struct bb_block_claims *c);
+
+/* Script flags of a block: by height, and the exceptions of history by hash
+ * (GetBlockScriptFlags). height -1: as if all heights had been reached. */
+uint32_t bb_block_flags(const struct bb_network *n, const unsigned char hash[32],
+	int64_t height);
+
+enum { BB_REASON_SIZE = 64 };
+
+/* CheckBlock and, with claims, the contextual checks of header and block, in Core's order.
+ * True, or false with the reject reason. Signet's block signature included. */
+bool bb_check_block(char reason[BB_REASON_SIZE], unsigned *unjudged,
+	const struct bb_block *block, const struct bb_block_claims *claims,
+	const struct bb_network *n);
+
+/* The rest of what connecting a block checks without its scripts, in Core's order: double
+ * spends, maturity, sums, lock times, sigops cost, and the coinbase's value. Prevouts, all
+ * known, in input order. NULL or the reason. */
+const char *bb_check_block_inputs(unsigned *unjudged, const struct bb_block *block,
+	const struct bb_prevout *prevouts, const struct bb_block_claims *claims, uint32_t flags,
+	const struct bb_network *n);
+
+/* BIP 325: the block's signature satisfies the signet's challenge. */
+bool bb_signet_valid(const struct bb_block *block, const struct bb_network *n);
+
+#endif

@@ -1,0 +1,192 @@
+#include "tool.h"
+
+#include <ctype.h>
+#include <sched.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "bitcoin/tx.h"
+
+enum { MAX_PARAMETERS = 1 << 20, MAX_THREADS = 1024 };
+
+/* Wrong options are reported here, as a line of JSON, and not by getopt. */
+__attribute__((constructor)) static void quiet_getopt(void)
+{
+	opterr = 0;
+}
+
+static void put_reason(struct bb_buf *b, const struct tool *t, const char *fmt, va_list args)
+{
+	char why[1024];
+
+	vsnprintf(why, sizeof(why), fmt, args);
+	bb_put_error(b, t->name, 0, why, BB_SPAN(NULL, 0));
+}
+
+noreturn void tool_die(const struct tool *t, enum bb_status status, const char *fmt, ...)
+{
+	struct bb_sink err = {.fd = STDERR_FILENO};
+	va_list args;
+
+	va_start(args, fmt);
+	put_reason(&err.buf, t, fmt, args);
+	va_end(args);
+	bb_sink_flush(&err);
+	exit(status);
+}
+
+noreturn void tool_usage(const struct tool *t, const char *fmt, ...)
+{
+	struct bb_sink err = {.fd = STDERR_FILENO};
+	va_list args;
+
+	va_start(args, fmt);
+	put_reason(&err.buf, t, fmt, args);
+	va_end(args);
+	bb_put_str(&err.buf, t->synopsis);
+	bb_sink_flush(&err);
+	exit(BB_CALLER);
+}
+
+/* Print and leave; what cannot be printed is a failure too. */
+static noreturn void say(const struct tool *t, const char *text)
+{
+	struct bb_sink out = {.fd = STDOUT_FILENO};
+
+	bb_put_str(&out.buf, text);
+	if (!bb_sink_flush(&out))
+		tool_die(t, BB_SYSTEM, "cannot write: %s", strerror(out.error));
+	exit(BB_OK);
+}
+
+static noreturn void wrong_option(const struct tool *t)
+{
+	if (optopt >= TOOL_HELP)
+		tool_usage(t, "an option has no argument, or one it does not take");
+	if (isgraph(optopt))
+		tool_usage(t, "unknown option, or one without its argument: -%c", optopt);
+	tool_usage(t, "unknown option");
+}
+
+void tool_option(const struct tool *t, int opt, struct bb_lines *in, const char **network)
+{
+	char version[128];
+
+	switch (opt) {
+	case TOOL_HELP: say(t, t->synopsis);
+	case TOOL_VERSION:
+		snprintf(version, sizeof(version), "%s %s\n", t->name, BB_VERSION);
+		say(t, version);
+	case TOOL_FAIL_FAST: in->fail_fast = true; break;
+	case TOOL_MAX_LINE:
+		in->max_line = (size_t)tool_number(t, "--max-line", optarg, 1, INT64_MAX / 8);
+		break;
+	case 'n': *network = optarg; break;
+	default: wrong_option(t);
+	}
+}
+
+/* The parameters of a JSON file. */
+static void read_network(const struct tool *t, struct bb_network *out, const char *path)
+{
+	struct bb_buf text = {0};
+	struct bb_arena arena = {0};
+	const struct bb_json *object;
+	const char *why;
+
+	if (!bb_read_file(&text, &why, path, MAX_PARAMETERS))
+		tool_die(t, BB_CALLER, "network %s: %s", path, why);
+	object = bb_json_parse(&arena, &why, BB_SPAN(text.data, text.len));
+	if (!object || !bb_network_parse(out, &why, object))
+		tool_die(t, BB_CALLER, "network %s: %s", path, why);
+	bb_arena_free(&arena);
+	bb_buf_free(&text);
+}
+
+void tool_network(const struct tool *t, struct bb_network *out, const char *name)
+{
+	const struct bb_network *found;
+
+	if (!name)
+		name = getenv("BB_NETWORK");
+	if (!name || !*name)
+		name = "regtest";
+	if ((found = bb_network_find(name)))
+		*out = *found;
+	else if (access(name, F_OK) == 0)
+		read_network(t, out, name);
+	else
+		tool_die(t, BB_CALLER, "unknown network: %s", name);
+}
+
+/* Digits and, after a point, up to `places` more, as a number of the smallest unit. */
+static bool decimal(int64_t *out, const char *s, size_t len, int places)
+{
+	int64_t n = 0;
+	int after = -1; /* digits read after the point */
+
+	if (!len || !isdigit((unsigned char)s[0]) || !isdigit((unsigned char)s[len - 1]))
+		return false;
+	for (size_t i = 0; i < len; i++) {
+		if (s[i] == '.' && after < 0 && places) {
+			after = 0;
+			continue;
+		}
+		if (!isdigit((unsigned char)s[i]) || (after >= 0 && ++after > places))
+			return false;
+		if (n > (INT64_MAX - 9) / 10)
+			return false;
+		n = 10 * n + (s[i] - '0');
+	}
+	for (int i = after > 0 ? after : 0; i < places; i++) {
+		if (n > INT64_MAX / 10)
+			return false;
+		n *= 10;
+	}
+	*out = n;
+	return true;
+}
+
+int64_t tool_amount(const struct tool *t, const char *text)
+{
+	size_t len = strlen(text);
+	int64_t value_sat;
+	bool btc = len > 3 && strcmp(text + len - 3, "btc") == 0;
+
+	if (!btc && !(len > 3 && strcmp(text + len - 3, "sat") == 0))
+		tool_die(
+			t, BB_CALLER, "an amount needs its unit, as 8btc or 1500sat: %s", text);
+	if (!decimal(&value_sat, text, len - 3, btc ? 8 : 0))
+		tool_die(t, BB_CALLER, "not an amount: %s", text);
+	if (value_sat > BB_MAX_MONEY)
+		tool_die(t, BB_CALLER, "more than all money there can be: %s", text);
+	return value_sat;
+}
+
+int64_t tool_number(
+	const struct tool *t, const char *option, const char *text, int64_t min, int64_t max)
+{
+	int64_t n = 0;
+	bool negative = text[0] == '-';
+
+	if (!decimal(&n, text + negative, strlen(text + negative), 0) ||
+		(negative ? -n : n) < min || (negative ? -n : n) > max)
+		tool_die(t, BB_CALLER, "%s: not a number from %lld to %lld: %s", option,
+			(long long)min, (long long)max, text);
+	return negative ? -n : n;
+}
+
+unsigned tool_threads(const struct tool *t, const char *text)
+{
+	int64_t n = text ? tool_number(t, "-j", text, 0, MAX_THREADS) : 0;
+	cpu_set_t set;
+
+	if (n)
+		return (unsigned)n;
+	if (sched_getaffinity(0, sizeof(set), &set) == 0 && CPU_COUNT(&set) > 0)
+		return (unsigned)CPU_COUNT(&set);
+	return 1;
+}

@@ -18,7 +18,7 @@ enum bb_json_type {
 
 enum {
 	BB_JSON_MAX_DEPTH = 64,
-	BB_JSON_MAX_VALUES = 16 << 20, /* a full block's expansion stays under 8 million */
+	BB_JSON_MAX_VALUES = 8 << 20,  /* a full block's expansion stays under 8 million */
 };
 
 struct bb_json {

@@ -103,7 +103,8 @@ void bb_xkey_encode(struct bb_buf *out, const struct bb_xkey *k, uint32_t versio
 	bb_wipe(raw, sizeof(raw));
 }
 
-/* Version bytes of BIP 32 and SLIP 132, which say by themselves what kind of key follows. */
+/* Version bytes of BIP 32 and SLIP 132, which say by themselves what kind of key follows; all
+ * others are refused. */
 static bool version_fits(uint32_t version, bool is_private)
 {
 	static const struct {
@@ -122,10 +123,10 @@ static bool version_fits(uint32_t version, bool is_private)
 	};
 
 	for (size_t i = 0; i < sizeof(known) / sizeof(*known); i++) {
-		if (version == (is_private ? known[i].public : known[i].private))
-			return false;
+		if (version == (is_private ? known[i].private : known[i].public))
+			return true;
 	}
-	return true;
+	return false;
 }
 
 /* The 33 bytes of key, secret or public; false when they are neither. */

@@ -32,10 +32,9 @@ void bb_xkey_fingerprint(unsigned char out[4], const struct bb_xkey *k);
 
 /* Base58check under these version bytes (big-endian); private form when is_private. */
 void bb_xkey_encode(struct bb_buf *out, const struct bb_xkey *k, uint32_t version);
-/* False for what BIP 32's invalid vectors list, but for unknown version bytes: networks may
- * have their own, so the caller compares *version with those he takes, of a public or of a
- * private key as out->is_private says. (For the versions of BIP 32 and SLIP 132 that is already
- * seen to.) */
+/* False for what BIP 32's invalid vectors list. The version bytes, *version, are BIP 32's or
+ * SLIP 132's of either network, and fit the kind of key; whether they are of the network at
+ * hand is for the caller to see. */
 bool bb_xkey_decode(
 	struct bb_xkey *out, uint32_t *version, const struct bb_curve *c, struct bb_span text);
 

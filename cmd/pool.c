@@ -50,6 +50,7 @@ struct pool {
 	struct batch *filling;	       /* the main thread's own; not yet counted */
 	struct split *splits;
 	bool end, stop, writing;
+	int status; /* the highest of the batches written */
 
 	struct worker self; /* with one thread */
 };
@@ -152,7 +153,8 @@ static void write_done(struct pool *p)
 			bb_sink_flush(&err);
 			b->err = err.buf;
 			pthread_mutex_lock(&p->lock);
-			bb_lines_status(p->in, (enum bb_status)b->status);
+			if (p->status < b->status)
+				p->status = b->status;
 			p->stop = b->stop || p->out->error;
 		}
 		empty_batch(b);
@@ -312,6 +314,7 @@ void pool_free(struct pool *p)
 	pthread_mutex_unlock(&p->lock);
 	for (unsigned i = 0; i < p->started; i++)
 		pthread_join(p->thread[i], NULL);
+	bb_lines_status(p->in, (enum bb_status)p->status);
 	for (size_t i = 0; p->ring && i < p->ring_size; i++) {
 		bb_buf_free(&p->ring[i].text);
 		bb_buf_free(&p->ring[i].out);

@@ -1,0 +1,31 @@
+#ifndef BB_CMD_PASSPHRASE_H
+#define BB_CMD_PASSPHRASE_H
+
+/* Passphrases from where secrets may come from: a descriptor, a file that only its owner can
+ * read, or the terminal; never argv or the environment. */
+
+#include "tool.h"
+
+enum { PASSPHRASE_MAX = 1024 };
+
+/* The owner wipes it. */
+struct passphrase {
+	bool given;
+	size_t len;
+	unsigned char text[PASSPHRASE_MAX];
+};
+
+struct bb_span passphrase_span(const struct passphrase *p);
+/* One line from a descriptor, by its number: no byte after it is read, so that several
+ * secrets may come from one, a line each. Exits 2 when there is none. */
+void passphrase_from_fd(
+	const struct tool *t, struct passphrase *p, const char *option, const char *number);
+/* The first line of a file of mode 0600. Exits 2 when there is none. */
+void passphrase_from_file(const struct tool *t, struct passphrase *p, const char *path);
+/* Can one be asked for? */
+bool passphrase_can_ask(void);
+/* On /dev/tty, without echo; twice when it is a new one. False with *why, as without a
+ * terminal. */
+bool passphrase_ask(struct passphrase *p, const char **why, const char *prompt, bool twice);
+
+#endif

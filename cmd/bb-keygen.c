@@ -45,15 +45,16 @@ struct keygen {
 	struct bb_keyline line;
 	struct bb_seal seal; /* of what is written */
 	struct bb_sink file, out;
+	off_t kept; /* bytes of the file that are safe on disk */
 	uint64_t records;
 };
 
 /* Output: what is printed of a key follows its secret to the disk. */
 
-/* The system fails us: no half of a file stays behind. */
+/* The system fails us: of the file stay the lines whose addresses were printed, whole. */
 static noreturn void give_up(struct keygen *g, const char *what, const char *why)
 {
-	if (g->file.fd > STDERR_FILENO)
+	if (g->file.fd > STDERR_FILENO && (!g->kept || ftruncate(g->file.fd, g->kept) != 0))
 		unlink(g->output);
 	tool_die(&tool, BB_SYSTEM, "%s: %s", what, why);
 }
@@ -65,6 +66,7 @@ static void flush(struct keygen *g)
 			give_up(g, g->output, strerror(g->file.error));
 		if (fdatasync(g->file.fd) != 0)
 			give_up(g, g->output, strerror(errno));
+		g->kept = lseek(g->file.fd, 0, SEEK_CUR);
 	}
 	bb_sink_flush(&g->out);
 }
@@ -74,7 +76,7 @@ static bool sync_name(const char *path)
 {
 	char *copy = strdup(path);
 	int dir = copy ? open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
-	bool ok = dir >= 0 && (fsync(dir) == 0 || errno == EINVAL);
+	bool ok = dir < 0 || fsync(dir) == 0 || errno == EINVAL; /* it may be unreadable */
 
 	if (dir >= 0)
 		close(dir);
@@ -151,10 +153,14 @@ static bool print_range(struct keygen *g, const char **why, const struct bb_key 
 	struct bb_key_range range;
 	bool ok = bb_key_range_begin(&range, why, &g->line, k, path);
 
-	while (ok && !g->out.error && bb_key_range_next(&g->line, why, &range))
-		print_line(g);
+	while (ok && !g->out.error) {
+		ok = bb_key_range_next(&g->line, why, &range);
+		if (ok)
+			print_line(g);
+	}
+	ok = ok || (range.done && !*why);
 	bb_wipe(&range, sizeof(range));
-	return ok && !*why;
+	return ok;
 }
 
 /* Both chains of a wallet. */

@@ -12,9 +12,11 @@
 static const struct tool tool = {
 	.name = "bb-validate",
 	.synopsis = "usage: bb-validate [-n network] [-j threads] [--verdict] [--partial]\n"
-		    "                   [--line-flags] [--fail-fast] [--max-line bytes] [file ...]\n"
+		    "                   [--line-flags] [--fail-fast] [--max-line bytes] [file "
+		    "...]\n"
 		    "       bb-validate --mark [-n network] [-j threads] [file ...]\n"
-		    "       bb-validate --trace [--verdict] [-n network] [--line-flags] [file ...]\n",
+		    "       bb-validate --trace [--verdict] [-n network] [--line-flags] [file "
+		    "...]\n",
 };
 
 enum { OPT_VERDICT = TOOL_OWN, OPT_PARTIAL, OPT_LINE_FLAGS, OPT_MARK, OPT_TRACE };
@@ -112,6 +114,8 @@ static void trace_step(void *arg, const struct bb_step *step)
 	bb_json_str(&w, "trace");
 	bb_json_key(&w, "line");
 	bb_json_i64(&w, (int64_t)r->number);
+	bb_json_key(&w, "id");
+	bb_json_hash(&w, step->txid);
 	bb_json_key(&w, "input");
 	bb_json_i64(&w, (int64_t)step->input);
 	bb_json_key(&w, "script");
@@ -152,7 +156,8 @@ static void put_result(struct bb_json_writer *w, const char *key, const char *re
 }
 
 static void put_mark(struct record *r, const char *id_key, const unsigned char id[32],
-	const struct bb_prevout *prevouts, size_t count, const char *consensus, const char *standard)
+	const struct bb_prevout *prevouts, size_t count, const char *consensus,
+	const char *standard)
 {
 	struct bb_json_writer w = {.buf = r->worker->out};
 	unsigned char hash[32];
@@ -297,7 +302,8 @@ int main(int argc, char **argv)
 		}
 	}
 	if (opt.mark && (opt.verdict || opt.trace || opt.line_flags || opt.partial))
-		tool_usage(&tool, "--mark goes with none of --verdict, --trace, --line-flags, --partial");
+		tool_usage(&tool,
+			"--mark goes with none of --verdict, --trace, --line-flags, --partial");
 	tool_network(&tool, &opt.network, network);
 	in.files = argv + optind;
 	if (!(pool = pool_new(opt.trace ? 1 : threads, &in, &out, do_line, &opt)))

@@ -75,8 +75,8 @@ struct helper {
 	struct bb_interpreter *vm;
 };
 
-static void run_split(void *arg, void (*fn)(void *, size_t, struct bb_interpreter *), void *fn_arg,
-	size_t count)
+static void run_split(void *arg, void (*fn)(void *, size_t, struct bb_interpreter *),
+	void *fn_arg, size_t count)
 {
 	struct helper *h = arg;
 	struct pool *p = h->pool;
@@ -113,7 +113,8 @@ static void work_batch(struct pool *p, struct worker *w, struct batch *b)
 	for (size_t i = 0; i < b->count && !b->stop; i++) {
 		w->bad = false;
 		struct bb_span line = BB_SPAN(b->text.data + b->line[i].at, b->line[i].len);
-		p->fn(w, p->arg, b->line[i].too_long ? BB_SPAN(NULL, 0) : line, b->line[i].number);
+		p->fn(w, p->arg, b->line[i].too_long ? BB_SPAN(NULL, 0) : line,
+			b->line[i].number);
 		bb_arena_reset(&w->arena);
 		b->stop = w->bad && p->in->fail_fast;
 	}
@@ -243,7 +244,8 @@ static void add_line(struct pool *p, struct bb_span line, bool too_long)
 	bb_put(&b->text, line.data, line.len);
 	bb_put_u8(&b->text, '\n');
 	if (b->text.failed) {
-		bb_lines_report(p->in, p->in->number, BB_SYSTEM, "out of memory", BB_SPAN(NULL, 0));
+		bb_lines_report(
+			p->in, p->in->number, BB_SYSTEM, "out of memory", BB_SPAN(NULL, 0));
 		bb_buf_free(&b->text);
 		b->count = 0;
 		return;
@@ -279,8 +281,8 @@ void pool_run(struct pool *p)
 	submit(p);
 }
 
-struct pool *pool_new(unsigned threads, struct bb_lines *in, struct bb_sink *out, line_fn *fn,
-	void *arg)
+struct pool *pool_new(
+	unsigned threads, struct bb_lines *in, struct bb_sink *out, line_fn *fn, void *arg)
 {
 	struct pool *p = calloc(1, sizeof(*p));
 

@@ -15,8 +15,8 @@ struct worker {
 	struct bb_interpreter vm;
 	struct bb_arena arena;
 	struct bb_buf *out, *err;
-	int status;  /* of the batch at hand: the highest */
-	bool bad;    /* the record at hand was bad, for --fail-fast */
+	int status;			    /* of the batch at hand: the highest */
+	bool bad;			    /* the record at hand was bad, for --fail-fast */
 	const struct bb_parallel *parallel; /* the other workers' help, or NULL */
 };
 
@@ -26,8 +26,8 @@ struct pool;
 typedef void line_fn(struct worker *w, void *arg, struct bb_span line, uint64_t number);
 
 /* `threads` 1 starts none. NULL: no memory, no threads. Borrows `in`, `out`. */
-struct pool *pool_new(unsigned threads, struct bb_lines *in, struct bb_sink *out, line_fn *fn,
-	void *arg);
+struct pool *pool_new(
+	unsigned threads, struct bb_lines *in, struct bb_sink *out, line_fn *fn, void *arg);
 /* Read all lines to the end (or the first bad one, under fail_fast). */
 void pool_run(struct pool *p);
 /* Wait for the workers and free; the statuses are then in `in`. */

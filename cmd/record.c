@@ -121,21 +121,20 @@ static bool script_from_json(struct record *r, const char **why, struct bb_arena
 /* What a line is: by its type, by its keys, or by the bytes in its hex. */
 static enum record_type type_of(struct bb_arena *a, const struct bb_json *doc)
 {
+	const struct bb_json *type = bb_json_find(doc, "type");
 	const struct bb_json *hex = bb_json_find(doc, "hex");
 	struct bb_span bytes;
 	struct record r;
 	const char *why;
 
-	if (bb_line_is_tx(doc) && bb_json_find(doc, "vin"))
-		return RECORD_TX;
+	if (bb_json_is(type, "script"))
+		return RECORD_SCRIPT;
 	if (bb_line_is_block(doc))
 		return RECORD_BLOCK;
 	if (bb_line_is_header(doc))
 		return RECORD_HEADER;
-	if (bb_json_find(doc, "type"))
-		return bb_line_is_tx(doc)				 ? RECORD_TX
-		       : bb_json_is(bb_json_find(doc, "type"), "script") ? RECORD_SCRIPT
-									 : RECORD_ANY;
+	if (type || bb_json_find(doc, "vin"))
+		return bb_line_is_tx(doc) ? RECORD_TX : RECORD_ANY;
 	if (hex && hex->type == BB_JSON_STRING && bb_hex_span(&bytes, hex->text, a) &&
 		record_from_bytes(&r, &why, a, bytes, RECORD_ANY))
 		return r.type;

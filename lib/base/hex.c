@@ -3,11 +3,13 @@
 static const char digits[] = "0123456789abcdef";
 
 /* Value plus one of each hex digit, so that zero marks all other characters. */
+/* clang-format off */
 static const unsigned char value[256] = {
 	['0'] = 1,  ['1'] = 2,	['2'] = 3,  ['3'] = 4,	['4'] = 5,  ['5'] = 6,	['6'] = 7,  ['7'] = 8,
 	['8'] = 9,  ['9'] = 10, ['a'] = 11, ['b'] = 12, ['c'] = 13, ['d'] = 14, ['e'] = 15, ['f'] = 16,
 	['A'] = 11, ['B'] = 12, ['C'] = 13, ['D'] = 14, ['E'] = 15, ['F'] = 16,
 };
+/* clang-format on */
 
 void bb_hex_encode(char *out, const void *data, size_t len)
 {

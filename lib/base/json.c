@@ -346,8 +346,8 @@ void bb_json_end_line(struct bb_json_writer *w)
 	w->comma = false;
 }
 
-void bb_json_others(struct bb_json_writer *w, const struct bb_json *object,
-	const char *const *known)
+void bb_json_others(
+	struct bb_json_writer *w, const struct bb_json *object, const char *const *known)
 {
 	for (const struct bb_json *v = object->child; v; v = v->next) {
 		const char *const *k = known;

@@ -18,7 +18,7 @@ enum bb_json_type {
 
 enum {
 	BB_JSON_MAX_DEPTH = 64,
-	BB_JSON_MAX_VALUES = 8 << 20,  /* a full block's expansion stays under 8 million */
+	BB_JSON_MAX_VALUES = 8 << 20, /* a full block's expansion stays under 8 million */
 };
 
 struct bb_json {
@@ -71,7 +71,7 @@ void bb_json_raw(struct bb_json_writer *w, struct bb_span raw);
 void bb_json_end_line(struct bb_json_writer *w);
 
 /* All members but those named in the NULL-terminated list, unchanged, in order. */
-void bb_json_others(struct bb_json_writer *w, const struct bb_json *object,
-	const char *const *known);
+void bb_json_others(
+	struct bb_json_writer *w, const struct bb_json *object, const char *const *known);
 
 #endif

@@ -52,8 +52,8 @@ void bb_lines_status(struct bb_lines *in, enum bb_status status)
 		in->status = status;
 }
 
-void bb_put_error(struct bb_buf *b, const char *tool, uint64_t line, const char *why,
-	struct bb_span from)
+void bb_put_error(
+	struct bb_buf *b, const char *tool, uint64_t line, const char *why, struct bb_span from)
 {
 	struct bb_json_writer w = {.buf = b};
 
@@ -139,7 +139,8 @@ static bool fill(struct bb_lines *in)
 		in->at = 0;
 	}
 	if (!(room = bb_buf_room(&in->buf, READ_SIZE))) {
-		bb_lines_report(in, in->number + 1, BB_SYSTEM, "out of memory", BB_SPAN(NULL, 0));
+		bb_lines_report(
+			in, in->number + 1, BB_SYSTEM, "out of memory", BB_SPAN(NULL, 0));
 		return false;
 	}
 	if (in->idle && poll(&pfd, 1, 0) == 0)
@@ -148,7 +149,8 @@ static bool fill(struct bb_lines *in)
 		n = read(in->fd, room, READ_SIZE);
 	while (n < 0 && errno == EINTR);
 	if (n < 0) {
-		bb_lines_report(in, in->number + 1, BB_SYSTEM, strerror(errno), BB_SPAN(NULL, 0));
+		bb_lines_report(
+			in, in->number + 1, BB_SYSTEM, strerror(errno), BB_SPAN(NULL, 0));
 		n = 0;
 	}
 	if (n > 0) {
@@ -201,7 +203,8 @@ bool bb_lines_read(struct bb_lines *in, struct bb_span *line)
 	while (!in->stop) {
 		unsigned char *start = in->buf.data + in->at;
 		size_t have = in->buf.len - in->at;
-		unsigned char *lf = have > seen ? memchr(start + seen, '\n', have - seen) : NULL;
+		unsigned char *lf = have > seen ? memchr(start + seen, '\n', have - seen)
+						: NULL;
 		if (lf) {
 			*line = BB_SPAN(start, (size_t)(lf - start));
 			in->at += line->len + 1;

@@ -21,9 +21,9 @@
 /* Exit statuses; the highest that occurred is the tool's. */
 enum bb_status {
 	BB_OK = 0,
-	BB_NO = 1,	/* the answer is no: invalid, refused, not found, no record at all */
-	BB_CALLER = 2,	/* usage, a malformed line */
-	BB_SYSTEM = 3,	/* disk, memory, a peer: a retry may help */
+	BB_NO = 1,     /* the answer is no: invalid, refused, not found, no record at all */
+	BB_CALLER = 2, /* usage, a malformed line */
+	BB_SYSTEM = 3, /* disk, memory, a peer: a retry may help */
 };
 
 #define BB_MAX_LINE ((size_t)1 << 30) /* --max-line's default, from pipes and files */
@@ -41,10 +41,10 @@ bool bb_sink_flush(struct bb_sink *s);
 struct bb_lines {
 	/* Set by the caller. */
 	const char *tool;
-	char *const *files; /* NULL-terminated; NULL or empty: stdin; "-" too */
-	size_t max_line;    /* bytes; 0: BB_MAX_LINE */
-	bool fail_fast;	    /* stop at the first bad record */
-	void (*idle)(void *arg); /* before a read that could block; bb_lines_tie sets it */
+	char *const *files;	     /* NULL-terminated; NULL or empty: stdin; "-" too */
+	size_t max_line;	     /* bytes; 0: BB_MAX_LINE */
+	bool fail_fast;		     /* stop at the first bad record */
+	void (*idle)(void *arg);     /* before a read that could block; bb_lines_tie sets it */
 	void (*too_long)(void *arg); /* told of a line over max_line; NULL: it is reported */
 	void *arg;
 
@@ -63,7 +63,8 @@ struct bb_lines {
 /* Flush that sink before any read that could block. */
 void bb_lines_tie(struct bb_lines *in, struct bb_sink *out);
 /* The next line without its LF, borrowed until the next call; false at the end. Lines of
- * blanks only are passed over; a line over max_line is reported and skipped without being held. */
+ * blanks only are passed over; a line over max_line is reported and skipped without being held.
+ */
 bool bb_lines_read(struct bb_lines *in, struct bb_span *line);
 /* Report the current line as malformed: an error line on stderr, status 2. */
 void bb_lines_bad(struct bb_lines *in, const char *why);
@@ -76,7 +77,8 @@ void bb_lines_status(struct bb_lines *in, enum bb_status status);
  * could not be written (out may be NULL). */
 int bb_lines_close(struct bb_lines *in, struct bb_sink *out);
 
-/* {"type":"error","tool":"...","line":N,"error":"..."}; line 0 and an empty from are left out. */
+/* {"type":"error","tool":"...","line":N,"error":"..."}; line 0 and an empty from are left out.
+ */
 void bb_put_error(struct bb_buf *b, const char *tool, uint64_t line, const char *why,
 	struct bb_span from);
 

@@ -21,13 +21,13 @@ bool bb_line_is_header(const struct bb_json *doc);
 bool bb_blockline_read(struct bb_blockline *l, const char **why, struct bb_arena *a,
 	const struct bb_json *doc);
 /* From hex or fields. */
-bool bb_header_from_json(struct bb_header *h, const char **why, struct bb_arena *a,
-	const struct bb_json *doc);
+bool bb_header_from_json(
+	struct bb_header *h, const char **why, struct bb_arena *a, const struct bb_json *doc);
 
 /* Members between the caller's braces: id [height] version timestamp tx_count size weight
  * merkle_root previousblockhash [mediantime] nonce bits difficulty tx[]. */
-void bb_json_block(struct bb_json_writer *w, const struct bb_blockline *l,
-	const struct bb_network *n);
+void bb_json_block(
+	struct bb_json_writer *w, const struct bb_blockline *l, const struct bb_network *n);
 /* The header's alone. */
 void bb_json_header(struct bb_json_writer *w, const struct bb_header *h);
 

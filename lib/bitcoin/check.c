@@ -150,7 +150,8 @@ const char *bb_check_sequence_locks(unsigned *unjudged, const struct bb_tx *tx,
 }
 
 /* May this coin be spent at that height? Where claims lack, the bit is set instead. */
-static bool mature(unsigned *unjudged, const struct bb_prevout *p, int64_t height, int64_t maturity)
+static bool mature(
+	unsigned *unjudged, const struct bb_prevout *p, int64_t height, int64_t maturity)
 {
 	const bool known = p->height >= 0 && height >= 0;
 
@@ -193,7 +194,8 @@ int64_t bb_tx_legacy_sigops(const struct bb_tx *tx)
 	return n;
 }
 
-int64_t bb_tx_sigops_cost(const struct bb_tx *tx, const struct bb_prevout *prevouts, uint32_t flags)
+int64_t bb_tx_sigops_cost(
+	const struct bb_tx *tx, const struct bb_prevout *prevouts, uint32_t flags)
 {
 	int64_t cost = bb_tx_legacy_sigops(tx) * BB_WITNESS_SCALE;
 	struct bb_span redeem;
@@ -229,7 +231,8 @@ int64_t bb_claims_mtp(const struct bb_block_claims *c)
 	return sorted[c->prev_time_count / 2];
 }
 
-uint32_t bb_block_flags(const struct bb_network *n, const unsigned char hash[32], int64_t height)
+uint32_t bb_block_flags(
+	const struct bb_network *n, const unsigned char hash[32], int64_t height)
 {
 	uint32_t flags = BB_VERIFY_P2SH | BB_VERIFY_WITNESS | BB_VERIFY_TAPROOT;
 
@@ -319,8 +322,8 @@ static const char *check_header_time(unsigned *unjudged, const struct bb_header 
 }
 
 /* ContextualCheckBlockHeader. */
-static bool check_header(char reason[BB_REASON_SIZE], unsigned *unjudged, const struct bb_header *h,
-	const struct bb_block_claims *c, const struct bb_network *n)
+static bool check_header(char reason[BB_REASON_SIZE], unsigned *unjudged,
+	const struct bb_header *h, const struct bb_block_claims *c, const struct bb_network *n)
 {
 	const char *why = NULL;
 	int32_t least;
@@ -337,10 +340,10 @@ static bool check_header(char reason[BB_REASON_SIZE], unsigned *unjudged, const 
 	}
 	if (c->height < 0)
 		return true;
-	least = c->height >= n->cltv_height ? 4
+	least = c->height >= n->cltv_height	? 4
 		: c->height >= n->dersig_height ? 3
-		: c->height >= n->bip34_height ? 2
-					       : INT32_MIN;
+		: c->height >= n->bip34_height	? 2
+						: INT32_MIN;
 	if (h->version >= least)
 		return true;
 	snprintf(reason, BB_REASON_SIZE, "bad-version(0x%08x)", (unsigned)h->version);
@@ -426,8 +429,9 @@ static const char *check_in_context(unsigned *unjudged, const struct bb_block *b
 	return NULL;
 }
 
-bool bb_check_block(char reason[BB_REASON_SIZE], unsigned *unjudged, const struct bb_block *block,
-	const struct bb_block_claims *claims, const struct bb_network *n)
+bool bb_check_block(char reason[BB_REASON_SIZE], unsigned *unjudged,
+	const struct bb_block *block, const struct bb_block_claims *claims,
+	const struct bb_network *n)
 {
 	unsigned char hash[32];
 	const char *why = check_alone(block, n);
@@ -462,8 +466,8 @@ static int compare_own(const void *a, const void *b)
 static const char *check_own(const struct bb_block *block, const struct own_tx *own, size_t at,
 	const struct bb_outpoint *o, const struct bb_prevout *claim)
 {
-	const struct own_tx *found =
-		bsearch(o->txid, own, block->tx_count, sizeof(*own), compare_own);
+	const struct own_tx *found = bsearch(
+		o->txid, own, block->tx_count, sizeof(*own), compare_own);
 	const struct bb_tx *tx;
 
 	if (!found)
@@ -512,18 +516,20 @@ const char *bb_check_block_inputs(unsigned *unjudged, const struct bb_block *blo
 {
 	const int64_t mtp = times_claimed(claims) ? bb_claims_mtp(claims) : -1;
 	const char *why = check_spends(block, prevouts);
-	int64_t fees = 0, fee = 0, cost = bb_tx_sigops_cost(&block->tx[0], NULL, flags), paid = 0;
+	int64_t fees = 0, fee = 0, cost = bb_tx_sigops_cost(&block->tx[0], NULL, flags),
+		paid = 0;
 
 	for (size_t i = 1; i < block->tx_count && !why; i++) {
 		const struct bb_tx *tx = &block->tx[i];
-		why = bb_check_tx_inputs(&fee, unjudged, tx, prevouts, claims->height,
-			n->coinbase_maturity);
+		why = bb_check_tx_inputs(
+			&fee, unjudged, tx, prevouts, claims->height, n->coinbase_maturity);
 		if (!why && !bb_money_range(fees += fee))
 			why = "bad-txns-accumulated-fee-outofrange";
 		if (!why && (flags & BB_VERIFY_CHECKSEQUENCEVERIFY) &&
 			bb_check_sequence_locks(unjudged, tx, prevouts, claims->height, mtp))
 			why = "bad-txns-nonfinal";
-		if (!why && (cost += bb_tx_sigops_cost(tx, prevouts, flags)) > BB_MAX_BLOCK_SIGOPS_COST)
+		if (!why && (cost += bb_tx_sigops_cost(tx, prevouts, flags)) >
+				    BB_MAX_BLOCK_SIGOPS_COST)
 			why = "bad-blk-sigops";
 		prevouts += tx->in_count;
 	}

@@ -18,15 +18,15 @@ bool bb_tx_has_locktime(const struct bb_tx *tx);
 
 /* A claim that a rule lacked; *unjudged gathers these. */
 enum bb_unjudged {
-	BB_UNJUDGED_FINAL = 1 << 0,	 /* at_height, at_mtp */
-	BB_UNJUDGED_BIP68 = 1 << 1,	 /* those, and a prevout's height or mtp */
-	BB_UNJUDGED_MATURITY = 1 << 2,	 /* at_height, and a prevout's coinbase or height */
-	BB_UNJUDGED_INPUTS = 1 << 3,	 /* prevouts: sums, sigops cost and scripts */
-	BB_UNJUDGED_SUBSIDY = 1 << 4,	 /* a block's height, or prevouts */
-	BB_UNJUDGED_HEIGHT = 1 << 5,	 /* a block's height: versions, BIP 34, commitments */
-	BB_UNJUDGED_TIME_OLD = 1 << 6,	 /* prev_times */
-	BB_UNJUDGED_TIME_NEW = 1 << 7,	 /* now */
-	BB_UNJUDGED_BITS = 1 << 8,	 /* expected_bits */
+	BB_UNJUDGED_FINAL = 1 << 0,    /* at_height, at_mtp */
+	BB_UNJUDGED_BIP68 = 1 << 1,    /* those, and a prevout's height or mtp */
+	BB_UNJUDGED_MATURITY = 1 << 2, /* at_height, and a prevout's coinbase or height */
+	BB_UNJUDGED_INPUTS = 1 << 3,   /* prevouts: sums, sigops cost and scripts */
+	BB_UNJUDGED_SUBSIDY = 1 << 4,  /* a block's height, or prevouts */
+	BB_UNJUDGED_HEIGHT = 1 << 5,   /* a block's height: versions, BIP 34, commitments */
+	BB_UNJUDGED_TIME_OLD = 1 << 6, /* prev_times */
+	BB_UNJUDGED_TIME_NEW = 1 << 7, /* now */
+	BB_UNJUDGED_BITS = 1 << 8,     /* expected_bits */
 	BB_UNJUDGED_COUNT = 9,
 };
 
@@ -45,8 +45,8 @@ const char *bb_check_tx_inputs(int64_t *fee_sat, unsigned *unjudged, const struc
 
 /* Legacy sigops (unscaled), and the whole cost of BIP 141 with known prevouts. */
 int64_t bb_tx_legacy_sigops(const struct bb_tx *tx);
-int64_t bb_tx_sigops_cost(const struct bb_tx *tx, const struct bb_prevout *prevouts,
-	uint32_t flags);
+int64_t bb_tx_sigops_cost(
+	const struct bb_tx *tx, const struct bb_prevout *prevouts, uint32_t flags);
 
 /* What is claimed about a block's surroundings; -1 or 0 where nothing is. */
 struct bb_block_claims {
@@ -62,8 +62,8 @@ int64_t bb_claims_mtp(const struct bb_block_claims *c);
 
 /* Script flags of a block: by height, and the exceptions of history by hash
  * (GetBlockScriptFlags). height -1: as if all heights had been reached. */
-uint32_t bb_block_flags(const struct bb_network *n, const unsigned char hash[32],
-	int64_t height);
+uint32_t bb_block_flags(
+	const struct bb_network *n, const unsigned char hash[32], int64_t height);
 
 enum { BB_REASON_SIZE = 64 };
 

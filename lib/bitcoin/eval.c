@@ -11,9 +11,9 @@
 #define SEQUENCE_MASK	      0x0000ffffu
 
 enum {
-	NUM_SIZE = 4,	      /* bytes of a number that arithmetic takes */
-	LOCKTIME_SIZE = 5,    /* and of one that a lock time takes */
-	SIGOP_WEIGHT = 50,    /* budget a tapscript signature costs (BIP 342) */
+	NUM_SIZE = 4,	   /* bytes of a number that arithmetic takes */
+	LOCKTIME_SIZE = 5, /* and of one that a lock time takes */
+	SIGOP_WEIGHT = 50, /* budget a tapscript signature costs (BIP 342) */
 };
 
 /* The state of one script's run. */
@@ -22,7 +22,7 @@ struct run {
 	struct bb_stack *stack, *alt;
 	struct bb_reader r;
 	struct bb_op op;
-	const unsigned char *code_start; /* after the last OP_CODESEPARATOR */
+	const unsigned char *code_start;     /* after the last OP_CODESEPARATOR */
 	size_t conditions, false_conditions; /* open IFs, and those not taken */
 	unsigned op_count;
 	uint32_t op_index; /* counts opcodes, for tapscript's OP_CODESEPARATOR */
@@ -153,7 +153,8 @@ static bool flag(struct run *run, uint32_t f)
 
 static bool number(int64_t *out, struct run *run, size_t n, size_t size)
 {
-	return bb_script_num_decode(out, top_span(run, n), flag(run, BB_VERIFY_MINIMALDATA), size);
+	return bb_script_num_decode(
+		out, top_span(run, n), flag(run, BB_VERIFY_MINIMALDATA), size);
 }
 
 /* Conditions. */
@@ -258,7 +259,8 @@ static enum bb_script_error op_locktime(struct run *run)
 	const bool absolute = run->op.opcode == OP_CHECKLOCKTIMEVERIFY;
 	int64_t lock;
 
-	if (!flag(run, absolute ? BB_VERIFY_CHECKLOCKTIMEVERIFY : BB_VERIFY_CHECKSEQUENCEVERIFY))
+	if (!flag(run,
+		    absolute ? BB_VERIFY_CHECKLOCKTIMEVERIFY : BB_VERIFY_CHECKSEQUENCEVERIFY))
 		return BB_SCRIPT_OK; /* still a NOP */
 	if (!has(run, 1))
 		return BB_SCRIPT_INVALID_STACK_OPERATION;
@@ -305,14 +307,22 @@ static enum bb_script_error dup_many(struct run *run, size_t from, size_t count)
 static enum bb_script_error op_stack(struct run *run)
 {
 	static const unsigned char need[] = {
-		[OP_TOALTSTACK - OP_TOALTSTACK] = 1, [OP_2DROP - OP_TOALTSTACK] = 2,
-		[OP_2DUP - OP_TOALTSTACK] = 2,	     [OP_3DUP - OP_TOALTSTACK] = 3,
-		[OP_2OVER - OP_TOALTSTACK] = 4,	     [OP_2ROT - OP_TOALTSTACK] = 6,
-		[OP_2SWAP - OP_TOALTSTACK] = 4,	     [OP_IFDUP - OP_TOALTSTACK] = 1,
-		[OP_DROP - OP_TOALTSTACK] = 1,	     [OP_DUP - OP_TOALTSTACK] = 1,
-		[OP_NIP - OP_TOALTSTACK] = 2,	     [OP_OVER - OP_TOALTSTACK] = 2,
-		[OP_PICK - OP_TOALTSTACK] = 2,	     [OP_ROLL - OP_TOALTSTACK] = 2,
-		[OP_ROT - OP_TOALTSTACK] = 3,	     [OP_SWAP - OP_TOALTSTACK] = 2,
+		[OP_TOALTSTACK - OP_TOALTSTACK] = 1,
+		[OP_2DROP - OP_TOALTSTACK] = 2,
+		[OP_2DUP - OP_TOALTSTACK] = 2,
+		[OP_3DUP - OP_TOALTSTACK] = 3,
+		[OP_2OVER - OP_TOALTSTACK] = 4,
+		[OP_2ROT - OP_TOALTSTACK] = 6,
+		[OP_2SWAP - OP_TOALTSTACK] = 4,
+		[OP_IFDUP - OP_TOALTSTACK] = 1,
+		[OP_DROP - OP_TOALTSTACK] = 1,
+		[OP_DUP - OP_TOALTSTACK] = 1,
+		[OP_NIP - OP_TOALTSTACK] = 2,
+		[OP_OVER - OP_TOALTSTACK] = 2,
+		[OP_PICK - OP_TOALTSTACK] = 2,
+		[OP_ROLL - OP_TOALTSTACK] = 2,
+		[OP_ROT - OP_TOALTSTACK] = 3,
+		[OP_SWAP - OP_TOALTSTACK] = 2,
 		[OP_TUCK - OP_TOALTSTACK] = 2,
 	};
 
@@ -357,9 +367,7 @@ static enum bb_script_error op_stack(struct run *run)
 	case OP_ROLL: return op_pick(run);
 	case OP_ROT: roll(run, 3); return BB_SCRIPT_OK;
 	case OP_SWAP: roll(run, 2); return BB_SCRIPT_OK;
-	case OP_TUCK:
-		roll(run, 2);
-		return push_copy(run, 2);
+	case OP_TUCK: roll(run, 2); return push_copy(run, 2);
 	default: return BB_SCRIPT_BAD_OPCODE;
 	}
 }
@@ -447,10 +455,19 @@ static enum bb_script_error op_hash(struct run *run)
 		return BB_SCRIPT_INVALID_STACK_OPERATION;
 	s = top_span(run, 1);
 	switch (run->op.opcode) {
-	case OP_RIPEMD160: bb_ripemd160(out, s.data, s.len); len = 20; break;
-	case OP_SHA1: bb_sha1(out, s.data, s.len); len = 20; break;
+	case OP_RIPEMD160:
+		bb_ripemd160(out, s.data, s.len);
+		len = 20;
+		break;
+	case OP_SHA1:
+		bb_sha1(out, s.data, s.len);
+		len = 20;
+		break;
 	case OP_SHA256: bb_sha256(out, s.data, s.len); break;
-	case OP_HASH160: bb_hash160(out, s.data, s.len); len = 20; break;
+	case OP_HASH160:
+		bb_hash160(out, s.data, s.len);
+		len = 20;
+		break;
 	default: bb_sha256d(out, s.data, s.len); break; /* OP_HASH256 */
 	}
 	drop(run, 1);
@@ -493,7 +510,8 @@ bool bb_pubkey_is_plausible(struct bb_span key)
 	return bb_pubkey_is_compressed(key) || (key.len == 65 && key.data[0] == 4);
 }
 
-static enum bb_script_error check_encodings(struct run *run, struct bb_span sig, struct bb_span key)
+static enum bb_script_error check_encodings(
+	struct run *run, struct bb_span sig, struct bb_span key)
 {
 	const uint32_t der = BB_VERIFY_DERSIG | BB_VERIFY_LOW_S | BB_VERIFY_STRICTENC;
 
@@ -524,8 +542,8 @@ static struct bb_span script_code(const struct run *run)
 
 /* FindAndDelete: remove every push of the signature that stands at an opcode's place. *code
  * then borrows from vm->code. False when memory is out. */
-static bool find_and_delete(struct run *run, size_t *found, struct bb_span *code,
-	struct bb_span sig)
+static bool find_and_delete(
+	struct run *run, size_t *found, struct bb_span *code, struct bb_span sig)
 {
 	struct bb_buf *kept = &run->ev->vm->code;
 	struct bb_buf needle = {0}, out = {0};
@@ -535,7 +553,8 @@ static bool find_and_delete(struct run *run, size_t *found, struct bb_span *code
 	bool ok;
 
 	*found = 0;
-	if (sig.len >= code->len || (sig.len && !memmem(code->data, code->len, sig.data, sig.len)))
+	if (sig.len >= code->len ||
+		(sig.len && !memmem(code->data, code->len, sig.data, sig.len)))
 		return true;
 	bb_put_push(&needle, sig);
 	do {
@@ -561,8 +580,8 @@ static bool find_and_delete(struct run *run, size_t *found, struct bb_span *code
 }
 
 /* What a pre-segwit signature check leaves out of the script code it signs. */
-static enum bb_script_error delete_signature(struct run *run, struct bb_span *code,
-	struct bb_span sig)
+static enum bb_script_error delete_signature(
+	struct run *run, struct bb_span *code, struct bb_span sig)
 {
 	size_t found;
 
@@ -582,8 +601,8 @@ struct message {
 	unsigned char hash[32];
 };
 
-static bool check_ecdsa(struct run *run, struct message *m, struct bb_span sig, struct bb_span key,
-	struct bb_span code)
+static bool check_ecdsa(struct run *run, struct message *m, struct bb_span sig,
+	struct bb_span key, struct bb_span code)
 {
 	struct bb_eval *ev = run->ev;
 	uint8_t type;
@@ -603,8 +622,8 @@ static bool check_ecdsa(struct run *run, struct message *m, struct bb_span sig, 
 	return bb_ecdsa_verify(BB_SPAN(sig.data, sig.len - 1), m->hash, key);
 }
 
-enum bb_script_error bb_check_schnorr(struct bb_eval *ev, struct bb_span sig,
-	const unsigned char xonly32[32])
+enum bb_script_error bb_check_schnorr(
+	struct bb_eval *ev, struct bb_span sig, const unsigned char xonly32[32])
 {
 	unsigned char hash[32];
 	uint8_t type = BB_SIGHASH_DEFAULT;
@@ -615,11 +634,12 @@ enum bb_script_error bb_check_schnorr(struct bb_eval *ev, struct bb_span sig,
 		return BB_SCRIPT_SCHNORR_SIG_HASHTYPE;
 	if (!bb_sighash_taproot(hash, ev->cache, ev->index, type, &ev->taproot))
 		return BB_SCRIPT_SCHNORR_SIG_HASHTYPE;
-	return bb_schnorr_verify(sig.data, hash, xonly32) ? BB_SCRIPT_OK : BB_SCRIPT_SCHNORR_SIG;
+	return bb_schnorr_verify(sig.data, hash, xonly32) ? BB_SCRIPT_OK
+							  : BB_SCRIPT_SCHNORR_SIG;
 }
 
-static enum bb_script_error checksig_ecdsa(struct run *run, bool *success, struct bb_span sig,
-	struct bb_span key)
+static enum bb_script_error checksig_ecdsa(
+	struct run *run, bool *success, struct bb_span sig, struct bb_span key)
 {
 	struct bb_span code = script_code(run);
 	struct message m = {0};
@@ -633,8 +653,8 @@ static enum bb_script_error checksig_ecdsa(struct run *run, bool *success, struc
 	return BB_SCRIPT_OK;
 }
 
-static enum bb_script_error checksig_tapscript(struct run *run, bool *success, struct bb_span sig,
-	struct bb_span key)
+static enum bb_script_error checksig_tapscript(
+	struct run *run, bool *success, struct bb_span sig, struct bb_span key)
 {
 	*success = sig.len > 0;
 	if (*success && (run->ev->weight_left -= SIGOP_WEIGHT) < 0)
@@ -649,8 +669,8 @@ static enum bb_script_error checksig_tapscript(struct run *run, bool *success, s
 	return BB_SCRIPT_OK;
 }
 
-static enum bb_script_error checksig(struct run *run, bool *success, struct bb_span sig,
-	struct bb_span key)
+static enum bb_script_error checksig(
+	struct run *run, bool *success, struct bb_span sig, struct bb_span key)
 {
 	if (run->ev->version == BB_SIG_TAPSCRIPT)
 		return checksig_tapscript(run, success, sig, key);
@@ -692,7 +712,7 @@ static enum bb_script_error op_checksigadd(struct run *run)
 
 /* Where a multisig's parts lie on the stack: dummy sig... m key... n. */
 struct multisig {
-	size_t keys, sigs;	    /* how many */
+	size_t keys, sigs;	     /* how many */
 	size_t first_key, first_sig; /* places from the top; each counts downwards */
 	size_t dummy;
 };
@@ -724,8 +744,8 @@ static enum bb_script_error multisig_layout(struct run *run, struct multisig *m)
 }
 
 /* Each signature must match a key, in the keys' order. */
-static enum bb_script_error multisig_match(struct run *run, bool *success, const struct multisig *m,
-	struct bb_span code)
+static enum bb_script_error multisig_match(
+	struct run *run, bool *success, const struct multisig *m, struct bb_span code)
 {
 	size_t sig = m->first_sig, key = m->first_key, sigs = m->sigs, keys = m->keys;
 	struct message message = {0};
@@ -792,8 +812,9 @@ static enum bb_script_error op_size(struct run *run)
 
 static enum bb_script_error op_nop(struct run *run)
 {
-	return flag(run, BB_VERIFY_DISCOURAGE_UPGRADABLE_NOPS) ? BB_SCRIPT_DISCOURAGE_UPGRADABLE_NOPS
-							       : BB_SCRIPT_OK;
+	return flag(run, BB_VERIFY_DISCOURAGE_UPGRADABLE_NOPS)
+		       ? BB_SCRIPT_DISCOURAGE_UPGRADABLE_NOPS
+		       : BB_SCRIPT_OK;
 }
 
 static enum bb_script_error execute(struct run *run)
@@ -835,7 +856,8 @@ static enum bb_script_error execute(struct run *run)
 	case OP_CHECKSEQUENCEVERIFY: return op_locktime(run);
 	case OP_NOP1: return op_nop(run);
 	default:
-		return opcode >= OP_NOP4 && opcode <= OP_NOP10 ? op_nop(run) : BB_SCRIPT_BAD_OPCODE;
+		return opcode >= OP_NOP4 && opcode <= OP_NOP10 ? op_nop(run)
+							       : BB_SCRIPT_BAD_OPCODE;
 	}
 }
 
@@ -867,11 +889,13 @@ static void trace(struct run *run, size_t position)
 {
 	struct bb_interpreter *vm = run->ev->vm;
 	struct bb_step s = {
+		.txid = vm->txid,
 		.input = run->ev->index,
 		.where = run->ev->where,
 		.position = position,
 		.op = run->op,
-		.executed = executing(run) || (run->op.opcode >= OP_IF && run->op.opcode <= OP_ENDIF),
+		.executed = executing(run) ||
+			    (run->op.opcode >= OP_IF && run->op.opcode <= OP_ENDIF),
 		.stack = run->stack,
 		.altstack = run->alt,
 		.conditions = vm->conditions,

@@ -26,8 +26,8 @@ struct bb_eval {
 enum bb_script_error bb_eval(struct bb_eval *ev);
 
 /* A Schnorr signature with its optional hash type against a 32-byte key (BIP 341, 342). */
-enum bb_script_error bb_check_schnorr(struct bb_eval *ev, struct bb_span sig,
-	const unsigned char xonly32[32]);
+enum bb_script_error bb_check_schnorr(
+	struct bb_eval *ev, struct bb_span sig, const unsigned char xonly32[32]);
 
 /* False when memory is out. */
 bool bb_stack_push(struct bb_stack *s, struct bb_span bytes);

@@ -23,7 +23,8 @@ static bool top_true(const struct bb_stack *s)
 	return s->count && bb_element_true(&s->e[s->count - 1]);
 }
 
-static enum bb_script_error run_base(struct bb_eval *ev, const char *where, struct bb_span script)
+static enum bb_script_error run_base(
+	struct bb_eval *ev, const char *where, struct bb_span script)
 {
 	ev->version = BB_SIG_BASE;
 	ev->where = where;
@@ -36,8 +37,8 @@ static enum bb_script_error run_base(struct bb_eval *ev, const char *where, stru
 static bool is_op_success(uint8_t op)
 {
 	return op == 80 || op == 98 || (op >= 126 && op <= 129) || (op >= 131 && op <= 134) ||
-	       (op >= 137 && op <= 138) || (op >= 141 && op <= 142) || (op >= 149 && op <= 153) ||
-	       (op >= 187 && op <= 254);
+	       (op >= 137 && op <= 138) || (op >= 141 && op <= 142) ||
+	       (op >= 149 && op <= 153) || (op >= 187 && op <= 254);
 }
 
 /* OP_SUCCESS overrides everything, even limits, but not a push that runs past the end before
@@ -92,8 +93,8 @@ static enum bb_script_error run_witness(struct bb_eval *ev, enum bb_sigversion v
 	return top_true(stack) ? BB_SCRIPT_OK : BB_SCRIPT_EVAL_FALSE;
 }
 
-static enum bb_script_error verify_v0(struct bb_eval *ev, const struct bb_txin *in,
-	struct bb_span program)
+static enum bb_script_error verify_v0(
+	struct bb_eval *ev, const struct bb_txin *in, struct bb_span program)
 {
 	unsigned char script[25] = {OP_DUP, OP_HASH160, 20}, hash[32];
 	size_t count = in->witness_count;
@@ -121,14 +122,15 @@ static enum bb_script_error verify_v0(struct bb_eval *ev, const struct bb_txin *
 }
 
 /* The control block's path must lead from the leaf to the output key (BIP 341). */
-static bool commits(const unsigned char program[32], const unsigned char leaf[32],
-	struct bb_span control)
+static bool commits(
+	const unsigned char program[32], const unsigned char leaf[32], struct bb_span control)
 {
 	unsigned char node[32], tweak[32];
 	struct bb_sha256 h;
 
 	memcpy(node, leaf, 32);
-	for (size_t at = BB_TAPROOT_CONTROL_BASE; at < control.len; at += BB_TAPROOT_CONTROL_NODE)
+	for (size_t at = BB_TAPROOT_CONTROL_BASE; at < control.len;
+		at += BB_TAPROOT_CONTROL_NODE)
 		bb_tapbranch_hash(node, node, control.data + at);
 	bb_tagged_init(&h, "TapTweak");
 	bb_sha256_add(&h, control.data + 1, 32);
@@ -152,6 +154,7 @@ static void trace_keypath(struct bb_eval *ev, struct bb_span sig, struct bb_span
 {
 	struct bb_stack *stack = &ev->vm->stack;
 	struct bb_step s = {
+		.txid = ev->vm->txid,
 		.input = ev->index,
 		.where = "keypath",
 		.op = {.opcode = OP_CHECKSIG},
@@ -165,8 +168,8 @@ static void trace_keypath(struct bb_eval *ev, struct bb_span sig, struct bb_span
 		ev->vm->trace(ev->vm->trace_arg, &s);
 }
 
-static enum bb_script_error verify_tapscript(struct bb_eval *ev, const struct bb_txin *in,
-	size_t count, struct bb_span program)
+static enum bb_script_error verify_tapscript(
+	struct bb_eval *ev, const struct bb_txin *in, size_t count, struct bb_span program)
 {
 	struct bb_span control = in->witness[count - 1];
 	uint8_t leaf_version;
@@ -191,8 +194,8 @@ static enum bb_script_error verify_tapscript(struct bb_eval *ev, const struct bb
 	return run_witness(ev, BB_SIG_TAPSCRIPT, in->witness, count - 2);
 }
 
-static enum bb_script_error verify_taproot(struct bb_eval *ev, const struct bb_txin *in,
-	struct bb_span program)
+static enum bb_script_error verify_taproot(
+	struct bb_eval *ev, const struct bb_txin *in, struct bb_span program)
 {
 	size_t count = in->witness_count;
 	struct bb_span last;
@@ -245,7 +248,8 @@ static bool is_only_push(struct bb_span script_sig, struct bb_span redeem)
 }
 
 /* The scriptSig's last element is the redeem script; it runs on the others (BIP 16). */
-static enum bb_script_error verify_p2sh(struct bb_eval *ev, const struct bb_txin *in, bool *witness)
+static enum bb_script_error verify_p2sh(
+	struct bb_eval *ev, const struct bb_txin *in, bool *witness)
 {
 	struct bb_stack *stack = &ev->vm->stack;
 	struct bb_element element;
@@ -263,7 +267,8 @@ static enum bb_script_error verify_p2sh(struct bb_eval *ev, const struct bb_txin
 		return e;
 	if (!top_true(stack))
 		return BB_SCRIPT_EVAL_FALSE;
-	if (!(ev->flags & BB_VERIFY_WITNESS) || !bb_script_is_witness(&version, &program, redeem))
+	if (!(ev->flags & BB_VERIFY_WITNESS) ||
+		!bb_script_is_witness(&version, &program, redeem))
 		return BB_SCRIPT_OK;
 	*witness = true;
 	if (!is_only_push(in->script_sig, redeem))
@@ -274,8 +279,8 @@ static enum bb_script_error verify_p2sh(struct bb_eval *ev, const struct bb_txin
 	return BB_SCRIPT_OK;
 }
 
-enum bb_script_error bb_verify_input(struct bb_interpreter *vm, struct bb_sighash_cache *cache,
-	size_t index, uint32_t flags)
+enum bb_script_error bb_verify_input(
+	struct bb_interpreter *vm, struct bb_sighash_cache *cache, size_t index, uint32_t flags)
 {
 	const struct bb_txin *in = &cache->tx->in[index];
 	const struct bb_span script_pubkey = cache->prevouts[index].script;
@@ -288,6 +293,8 @@ enum bb_script_error bb_verify_input(struct bb_interpreter *vm, struct bb_sighas
 
 	if ((flags & BB_VERIFY_SIGPUSHONLY) && !bb_script_is_push_only(in->script_sig))
 		return BB_SCRIPT_SIG_PUSHONLY;
+	if (vm->trace)
+		bb_tx_txid(vm->txid, cache->tx);
 	vm->stack.count = 0;
 	if ((e = run_base(&ev, "scriptsig", in->script_sig)))
 		return e;
@@ -315,7 +322,8 @@ enum bb_script_error bb_verify_input(struct bb_interpreter *vm, struct bb_sighas
 	return BB_SCRIPT_OK;
 }
 
-static int64_t program_sigops(const struct bb_txin *in, unsigned version, struct bb_span program)
+static int64_t program_sigops(
+	const struct bb_txin *in, unsigned version, struct bb_span program)
 {
 	if (version != 0)
 		return 0; /* tapscript has its own budget */
@@ -326,8 +334,8 @@ static int64_t program_sigops(const struct bb_txin *in, unsigned version, struct
 	return 0;
 }
 
-int64_t bb_input_witness_sigops(const struct bb_txin *in, struct bb_span script_pubkey,
-	uint32_t flags)
+int64_t bb_input_witness_sigops(
+	const struct bb_txin *in, struct bb_span script_pubkey, uint32_t flags)
 {
 	struct bb_span program, redeem;
 	unsigned version;

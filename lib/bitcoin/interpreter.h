@@ -36,7 +36,8 @@ enum bb_flag {
 	BB_VERIFY_STANDARD = (1 << 21) - 1 - BB_VERIFY_SIGPUSHONLY,
 };
 
-/* "P2SH,WITNESS,..." as in script_tests.json ("" and "NONE": none); false at an unknown name. */
+/* "P2SH,WITNESS,..." as in script_tests.json ("" and "NONE": none); false at an unknown name.
+ */
 bool bb_flags_parse(uint32_t *flags, struct bb_span names);
 
 enum bb_script_error {
@@ -120,7 +121,8 @@ struct bb_span bb_element_span(const struct bb_element *e);
 
 /* One step of an execution, shown to a tracer before it is carried out. */
 struct bb_step {
-	size_t input;	   /* of the transaction */
+	const unsigned char *txid; /* 32 bytes, wire order */
+	size_t input;
 	const char *where; /* "scriptsig" "scriptpubkey" "redeemscript" "p2wpkh"
 			    * "witnessscript" "keypath" "tapscript" */
 	size_t position;   /* of the opcode in its script, bytes */
@@ -139,6 +141,7 @@ struct bb_interpreter {
 
 	/* Private. */
 	struct bb_stack stack, altstack, saved;
+	unsigned char txid[32]; /* under trace */
 	unsigned char *conditions;
 	size_t condition_cap;
 	struct bb_buf code; /* a script code under FindAndDelete */
@@ -153,12 +156,12 @@ enum bb_script_error bb_verify_input(struct bb_interpreter *vm, struct bb_sighas
 
 /* Signature operations cost of one input (BIP 141): P2SH and witness; legacy ones are counted
  * over the whole transaction by bb_tx_sigops_cost in check.h. */
-int64_t bb_input_witness_sigops(const struct bb_txin *in, struct bb_span script_pubkey,
-	uint32_t flags);
+int64_t bb_input_witness_sigops(
+	const struct bb_txin *in, struct bb_span script_pubkey, uint32_t flags);
 
 /* Encodings, as policy and the signer need them too. */
-bool bb_sig_is_der(struct bb_span sig);		   /* strict DER with hash type (BIP 66) */
-bool bb_pubkey_is_compressed(struct bb_span key);  /* by length and first byte only */
-bool bb_pubkey_is_plausible(struct bb_span key);   /* STRICTENC's: by length and first byte */
+bool bb_sig_is_der(struct bb_span sig);		  /* strict DER with hash type (BIP 66) */
+bool bb_pubkey_is_compressed(struct bb_span key); /* by length and first byte only */
+bool bb_pubkey_is_plausible(struct bb_span key);  /* STRICTENC's: by length and first byte */
 
 #endif

@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/hex.h"
+#include "bitcoin/detail.h"
 #include "bitcoin/policy.h"
 
 /* The first reason stands; what comes later does not replace it. */
@@ -13,21 +13,6 @@ static void refuse(struct bb_verdict *v, const char *reason)
 		return;
 	snprintf(v->error, sizeof(v->error), "%s", reason);
 	v->valid = false;
-}
-
-/* Bitcoin Core's debug text for a script that failed. */
-static void describe_input(char *out, size_t size, const struct bb_tx *tx, size_t index)
-{
-	unsigned char txid[32], wtxid[32];
-	char a[65] = "", b[65] = "", c[65] = "";
-
-	bb_tx_txid(txid, tx);
-	bb_tx_wtxid(wtxid, tx);
-	bb_hash_encode(a, txid);
-	bb_hash_encode(b, wtxid);
-	bb_hash_encode(c, tx->in[index].prevout.txid);
-	snprintf(out, size, "input %zu of %s (wtxid %s), spending %s:%u", index, a, b, c,
-		tx->in[index].prevout.vout);
 }
 
 static void refuse_script(struct bb_verdict *v, const char *prefix, enum bb_script_error e,
@@ -43,7 +28,7 @@ static void refuse_script(struct bb_verdict *v, const char *prefix, enum bb_scri
 	snprintf(reason, sizeof(reason), "%s-script-verify-flag-failed (%s)", prefix,
 		bb_script_error_text(e));
 	refuse(v, reason);
-	describe_input(v->detail, sizeof(v->detail), tx, index);
+	bb_script_detail(v->detail, tx, index);
 }
 
 /* Transactions. */
@@ -60,8 +45,8 @@ static bool can_judge(const struct bb_sighash_cache *cache, size_t index)
 	return !bb_script_is_witness(&version, &program, p->script) || version == 0;
 }
 
-static void run_scripts(struct bb_verdict *v, const struct bb_judge *j, const struct bb_txline *l,
-	uint32_t flags, size_t only)
+static void run_scripts(struct bb_verdict *v, const struct bb_judge *j,
+	const struct bb_txline *l, uint32_t flags, size_t only)
 {
 	struct bb_sighash_cache cache;
 
@@ -87,10 +72,11 @@ static void run_scripts(struct bb_verdict *v, const struct bb_judge *j, const st
 }
 
 /* `flags` and `input` of the line. */
-static bool read_line_flags(uint32_t *flags, size_t *only, const char **why,
-	const struct bb_txline *l)
+static bool read_line_flags(
+	uint32_t *flags, size_t *only, const char **why, const struct bb_txline *l)
 {
-	const struct bb_json *f = bb_json_find(l->doc, "flags"), *i = bb_json_find(l->doc, "input");
+	const struct bb_json *f = bb_json_find(l->doc, "flags"),
+			     *i = bb_json_find(l->doc, "input");
 	int64_t n;
 
 	if (f && (f->type != BB_JSON_STRING || !bb_flags_parse(flags, f->text))) {
@@ -107,7 +93,8 @@ static bool read_line_flags(uint32_t *flags, size_t *only, const char **why,
 }
 
 /* The rules around the scripts, in the order of Core's mempool. */
-static void check_around(struct bb_verdict *v, const struct bb_judge *j, const struct bb_txline *l)
+static void check_around(
+	struct bb_verdict *v, const struct bb_judge *j, const struct bb_txline *l)
 {
 	const char *why;
 	int64_t fee;
@@ -126,13 +113,17 @@ static void check_around(struct bb_verdict *v, const struct bb_judge *j, const s
 			refuse(v, "missing-prevouts");
 		v->unjudged |= BB_UNJUDGED_INPUTS;
 	}
-	why = bb_check_sequence_locks(&v->unjudged, &l->tx, l->prevouts, l->at_height, l->at_mtp);
+	why = bb_check_sequence_locks(
+		&v->unjudged, &l->tx, l->prevouts, l->at_height, l->at_mtp);
 	if (why)
 		refuse(v, why);
 	if (!l->all_known)
 		return;
 	why = bb_check_tx_inputs(&fee, &v->unjudged, &l->tx, l->prevouts, l->at_height,
 		j->network->coinbase_maturity);
+	if (why && v->valid)
+		bb_tx_detail(v->detail, why, &l->tx, l->prevouts, l->at_height,
+			j->network->coinbase_maturity);
 	if (why)
 		refuse(v, why);
 }
@@ -154,8 +145,9 @@ bool bb_judge_tx(struct bb_verdict *v, const char **why, const struct bb_judge *
 		else
 			check_around(v, j, l);
 	}
-	if (l->tx.in_count && !bb_tx_is_coinbase(&l->tx) && (l->all_known || j->partial || only != SIZE_MAX) &&
-		(v->valid || j->every_input))
+	/* An input asked for alone is judged whatever the rest of the transaction is. */
+	if (only != SIZE_MAX || ((l->all_known || j->partial) && !bb_tx_is_coinbase(&l->tx) &&
+					(v->valid || j->every_input)))
 		run_scripts(v, j, l, flags, only);
 	if (only != SIZE_MAX && !l->prevouts[only].known)
 		refuse(v, "missing-prevouts");
@@ -230,13 +222,13 @@ static void run_turn(void *arg, size_t turn, struct bb_interpreter *vm)
 		end = row->l->prevout_count;
 	for (size_t n = turn * INPUTS_A_TURN; n < end; n++) {
 		const size_t t = row->tx_of[n];
-		row->results[n] = (unsigned char)bb_verify_input(vm, &row->caches[t],
-			n - row->first[t], row->flags);
+		row->results[n] = (unsigned char)bb_verify_input(
+			vm, &row->caches[t], n - row->first[t], row->flags);
 	}
 }
 
-static void for_all(const struct bb_judge *j, void (*fn)(void *, size_t, struct bb_interpreter *),
-	void *arg, size_t count)
+static void for_all(const struct bb_judge *j,
+	void (*fn)(void *, size_t, struct bb_interpreter *), void *arg, size_t count)
 {
 	if (j->parallel) {
 		j->parallel->run(j->parallel->pool, fn, arg, count);
@@ -282,7 +274,8 @@ static void run_block_scripts(struct bb_verdict *v, const struct bb_judge *j,
 				n - row.first[row.tx_of[n]]);
 }
 
-void bb_judge_block(struct bb_verdict *v, const struct bb_judge *j, const struct bb_blockline *l)
+void bb_judge_block(
+	struct bb_verdict *v, const struct bb_judge *j, const struct bb_blockline *l)
 {
 	char reason[BB_REASON_SIZE];
 	const char *why = NULL;
@@ -299,14 +292,21 @@ void bb_judge_block(struct bb_verdict *v, const struct bb_judge *j, const struct
 		if (!j->partial)
 			refuse(v, "missing-prevouts");
 		v->unjudged |= BB_UNJUDGED_INPUTS | BB_UNJUDGED_SUBSIDY;
+		if (!v->valid)
+			bb_block_detail(
+				v->detail, v->error, &l->block, NULL, &l->claims, j->network);
 		return;
 	}
-	/* The genesis block's output is not a coin and spends nothing: it has no inputs' rules. */
+	/* The genesis block's output is not a coin and spends nothing: it has no inputs' rules.
+	 */
 	if (sound)
-		why = bb_check_block_inputs(&v->unjudged, &l->block, l->prevouts, &l->claims, flags,
-			j->network);
+		why = bb_check_block_inputs(
+			&v->unjudged, &l->block, l->prevouts, &l->claims, flags, j->network);
 	if (why)
 		refuse(v, why);
+	if (!v->valid)
+		bb_block_detail(
+			v->detail, v->error, &l->block, l->prevouts, &l->claims, j->network);
 	if (v->valid || (j->every_input && l->block.tx_count))
 		run_block_scripts(v, j, l, flags);
 }

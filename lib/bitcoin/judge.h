@@ -4,14 +4,15 @@
 /* The verdict on one line: every rule that the line itself gives the means to judge. */
 
 #include "bitcoin/blockline.h"
+#include "bitcoin/detail.h"
 
 struct bb_verdict {
 	unsigned char id[32]; /* txid or block hash */
 	bool valid;
-	char error[160]; /* Core's whole reject reason, "" when valid */
-	char detail[320]; /* its debug text, or "" */
-	bool has_input;	  /* a script failed: script_error and input tell which */
-	size_t input;	  /* among all inputs that spend (a block's coinbase has none) */
+	char error[160];	     /* Core's whole reject reason, "" when valid */
+	char detail[BB_DETAIL_SIZE]; /* its debug text, or "" */
+	bool has_input;		     /* a script failed: script_error and input tell which */
+	size_t input; /* among all inputs that spend (a block's coinbase has none) */
 	enum bb_script_error script_error;
 	unsigned unjudged; /* bits of enum bb_unjudged */
 	/* Each input's own result, in the arena; NULL when no script was run. */
@@ -30,12 +31,12 @@ struct bb_parallel {
 
 struct bb_judge {
 	const struct bb_network *network;
-	struct bb_interpreter *vm; /* this thread's */
-	struct bb_arena *arena;	   /* of the line */
+	struct bb_interpreter *vm;	    /* this thread's */
+	struct bb_arena *arena;		    /* of the line */
 	const struct bb_parallel *parallel; /* for blocks; NULL: this thread alone */
-	bool partial;	  /* judge what can be judged without all prevouts */
-	bool line_flags;  /* the line's own `flags` and `input` count */
-	bool every_input; /* run all scripts, whatever was found before */
+	bool partial;			    /* judge what can be judged without all prevouts */
+	bool line_flags;		    /* the line's own `flags` and `input` count */
+	bool every_input;		    /* run all scripts, whatever was found before */
 };
 
 /* A loose transaction, under today's rules. False with *why for a line whose `flags` or `input`
@@ -47,7 +48,8 @@ bool bb_judge_tx(struct bb_verdict *v, const char **why, const struct bb_judge *
  * arena. */
 void bb_judge_mark(const char **consensus, const char **standard, const struct bb_judge *j,
 	const struct bb_txline *l);
-void bb_judge_block(struct bb_verdict *v, const struct bb_judge *j, const struct bb_blockline *l);
+void bb_judge_block(
+	struct bb_verdict *v, const struct bb_judge *j, const struct bb_blockline *l);
 
 /* SHA-256 over LE64 value, compact size and script of each prevout: what a mark's results rest
  * on. */

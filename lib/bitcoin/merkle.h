@@ -5,8 +5,8 @@
 
 /* The Merkle root of `count` hashes, which are overwritten. *mutated (may be NULL): two equal
  * hashes stood side by side, so another list has the same root (CVE-2012-2459). */
-void bb_merkle_root(unsigned char out[32], bool *mutated, unsigned char (*hashes)[32],
-	size_t count);
+void bb_merkle_root(
+	unsigned char out[32], bool *mutated, unsigned char (*hashes)[32], size_t count);
 /* Of a block's txids, or of its wtxids with the coinbase's as zero (BIP 141). False when
  * memory is out. */
 bool bb_block_merkle_root(unsigned char out[32], bool *mutated, const struct bb_block *block);

@@ -145,7 +145,7 @@ static const struct bb_network networks[] =
 			.genesis = {0xf6, 0x1e, 0xee, 0x3b, 0x63, 0xa3, 0x80, 0xa4, 0x77, 0xa0,
 				0x63, 0xaf, 0x32, 0xb2, 0xbb, 0xc9, 0x7c, 0x9f, 0xf9, 0xf0,
 				0x1f, 0x2c, 0x42, 0x25, 0xe9, 0x73, 0x98, 0x81, 0x08},
-			.pow_limit = {[26] = 0xae, 0x77, 0x03},
+			.pow_limit = {[27] = 0xae, 0x77, 0x03},
 			BITCOIN_TIMES,
 			.halving_interval = 210000,
 			ALL_FROM_1,
@@ -504,7 +504,7 @@ bool bb_network_parse(struct bb_network *out, const char **why, const struct bb_
 
 int64_t bb_subsidy(const struct bb_network *n, int64_t height)
 {
-	int64_t halvings = height / n->halving_interval;
+	uint64_t halvings = (uint64_t)height / (uint64_t)n->halving_interval;
 
 	return halvings < 64 ? 50 * BB_COIN >> halvings : 0;
 }

@@ -22,8 +22,8 @@ struct bb_network {
 	uint32_t xpub, xprv; /* version bytes, big-endian, of BIP 32 */
 	uint32_t coin_type;  /* BIP 44: 0 on main, else 1 */
 
-	unsigned char genesis[32]; /* hash, wire order */
-	unsigned char pow_limit[32]; /* little-endian number */
+	unsigned char genesis[32];		  /* hash, wire order */
+	unsigned char pow_limit[32];		  /* little-endian number */
 	uint32_t target_spacing, target_timespan; /* seconds */
 	bool no_retarget, min_difficulty, bip94;
 	uint32_t timewarp_limit; /* seconds a period's first block may lie before its parent */

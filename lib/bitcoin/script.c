@@ -127,18 +127,20 @@ bool bb_script_is_unspendable(struct bb_span script)
 
 static bool is_p2pkh(struct bb_span s)
 {
-	return s.len == 25 && s.data[0] == OP_DUP && s.data[1] == OP_HASH160 && s.data[2] == 20 &&
-	       s.data[23] == OP_EQUALVERIFY && s.data[24] == OP_CHECKSIG;
+	return s.len == 25 && s.data[0] == OP_DUP && s.data[1] == OP_HASH160 &&
+	       s.data[2] == 20 && s.data[23] == OP_EQUALVERIFY && s.data[24] == OP_CHECKSIG;
 }
 
 bool bb_script_is_p2sh(struct bb_span s)
 {
-	return s.len == 23 && s.data[0] == OP_HASH160 && s.data[1] == 20 && s.data[22] == OP_EQUAL;
+	return s.len == 23 && s.data[0] == OP_HASH160 && s.data[1] == 20 &&
+	       s.data[22] == OP_EQUAL;
 }
 
 bool bb_script_is_witness(unsigned *version, struct bb_span *program, struct bb_span s)
 {
-	if (s.len < 4 || s.len > 42 || (s.data[0] != OP_0 && (s.data[0] < OP_1 || s.data[0] > OP_16)))
+	if (s.len < 4 || s.len > 42 ||
+		(s.data[0] != OP_0 && (s.data[0] < OP_1 || s.data[0] > OP_16)))
 		return false;
 	if (s.data[1] + 2u != s.len)
 		return false;
@@ -181,13 +183,14 @@ static bool key_count(unsigned *out, const struct bb_op *op)
 	if (op->opcode >= OP_1 && op->opcode <= OP_16)
 		n = op->opcode - (OP_1 - 1);
 	else if (!bb_push_is_minimal(op) || op->opcode > OP_PUSHDATA4 ||
-		!bb_script_num_decode(&n, op->data, true, 4))
+		 !bb_script_num_decode(&n, op->data, true, 4))
 		return false;
 	*out = (unsigned)n;
 	return n >= 1 && n <= BB_MAX_MULTISIG_KEYS;
 }
 
-bool bb_script_is_multisig(unsigned *m, unsigned *n, struct bb_span keys[20], struct bb_span script)
+bool bb_script_is_multisig(
+	unsigned *m, unsigned *n, struct bb_span keys[20], struct bb_span script)
 {
 	struct bb_reader r = bb_reader(script.data, script.len);
 	struct bb_op op;
@@ -303,6 +306,7 @@ void bb_put_witness(struct bb_buf *b, unsigned version, struct bb_span program)
 
 /* Text. */
 
+/* clang-format off */
 static const char *const names[] = {
 	[OP_PUSHDATA1] = "PUSHDATA1", "PUSHDATA2", "PUSHDATA4", "PUSHNUM_NEG1", "RESERVED",
 	[OP_NOP] = "NOP", "VER", "IF", "NOTIF", "VERIF", "VERNOTIF", "ELSE", "ENDIF", "VERIFY",
@@ -317,6 +321,7 @@ static const char *const names[] = {
 	"CHECKMULTISIGVERIFY", "NOP1", "CLTV", "CSV", "NOP4", "NOP5", "NOP6", "NOP7", "NOP8", "NOP9",
 	"NOP10", "CHECKSIGADD",
 };
+/* clang-format on */
 
 void bb_opcode_name(char name[24], uint8_t opcode)
 {
@@ -381,11 +386,13 @@ unsigned bb_script_sigops(struct bb_span script, bool accurate)
 bool bb_script_last_push(struct bb_span *data, struct bb_span script_sig)
 {
 	struct bb_reader r = bb_reader(script_sig.data, script_sig.len);
-	struct bb_op op = {.data = BB_SPAN(script_sig.data, 0)};
+	struct bb_op op;
 
-	while (bb_script_next(&op, &r))
+	*data = BB_SPAN(script_sig.data, 0);
+	while (bb_script_next(&op, &r)) {
 		if (op.opcode > OP_16)
 			return false;
-	*data = op.data;
+		*data = op.data;
+	}
 	return !r.bad;
 }

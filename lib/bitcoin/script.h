@@ -5,6 +5,7 @@
 
 #include "base/bytes.h"
 
+/* clang-format off */
 enum bb_opcode {
 	OP_0 = 0x00, OP_PUSHDATA1 = 0x4c, OP_PUSHDATA2, OP_PUSHDATA4, OP_1NEGATE, OP_RESERVED,
 	OP_1 = 0x51, OP_16 = 0x60,
@@ -25,12 +26,13 @@ enum bb_opcode {
 	OP_CHECKSIGADD = 0xba,
 	OP_INVALIDOPCODE = 0xff,
 };
+/* clang-format on */
 
 enum {
-	BB_MAX_SCRIPT = 10000,	       /* bytes, before tapscript */
-	BB_MAX_ELEMENT = 520,	       /* bytes of a stack element */
-	BB_MAX_OPS = 201,	       /* non-push opcodes, before tapscript */
-	BB_MAX_STACK = 1000,	       /* elements, both stacks together */
+	BB_MAX_SCRIPT = 10000, /* bytes, before tapscript */
+	BB_MAX_ELEMENT = 520,  /* bytes of a stack element */
+	BB_MAX_OPS = 201,      /* non-push opcodes, before tapscript */
+	BB_MAX_STACK = 1000,   /* elements, both stacks together */
 	BB_MAX_MULTISIG_KEYS = 20,
 	BB_ANNEX_TAG = 0x50,
 	BB_TAPROOT_LEAF_TAPSCRIPT = 0xc0,
@@ -64,8 +66,18 @@ bool bb_script_is_unspendable(struct bb_span script);
 
 /* Esplora's scriptpubkey_type. */
 enum bb_script_type {
-	BB_P2PK, BB_P2PKH, BB_P2SH, BB_P2WPKH, BB_P2WSH, BB_P2TR, BB_MULTISIG, BB_OP_RETURN,
-	BB_ANCHOR, BB_PROVABLY_UNSPENDABLE, BB_EMPTY, BB_UNKNOWN,
+	BB_P2PK,
+	BB_P2PKH,
+	BB_P2SH,
+	BB_P2WPKH,
+	BB_P2WSH,
+	BB_P2TR,
+	BB_MULTISIG,
+	BB_OP_RETURN,
+	BB_ANCHOR,
+	BB_PROVABLY_UNSPENDABLE,
+	BB_EMPTY,
+	BB_UNKNOWN,
 };
 
 enum bb_script_type bb_script_type(struct bb_span script);
@@ -76,8 +88,8 @@ bool bb_script_is_p2sh(struct bb_span script);
 /* A witness program: version 0 to 16 and 2 to 40 bytes (BIP 141). */
 bool bb_script_is_witness(unsigned *version, struct bb_span *program, struct bb_span script);
 /* m-of-n with up to 20 keys of 33 or 65 bytes; keys[] borrow from the script. */
-bool bb_script_is_multisig(unsigned *m, unsigned *n, struct bb_span keys[20],
-	struct bb_span script);
+bool bb_script_is_multisig(
+	unsigned *m, unsigned *n, struct bb_span keys[20], struct bb_span script);
 
 /* The scriptPubKeys of the single-key and script types. hash/key lengths as named. */
 void bb_put_p2pkh(struct bb_buf *b, const unsigned char hash20[20]);

@@ -4,8 +4,8 @@
 
 #include "bitcoin/script.h"
 
-void bb_sighash_cache_init(struct bb_sighash_cache *c, const struct bb_tx *tx,
-	const struct bb_prevout *prevouts)
+void bb_sighash_cache_init(
+	struct bb_sighash_cache *c, const struct bb_tx *tx, const struct bb_prevout *prevouts)
 {
 	c->tx = tx;
 	c->prevouts = prevouts;
@@ -110,8 +110,8 @@ static void add_script_code(struct bb_sha256 *h, struct bb_span script)
 
 /* Inputs other than the signed one, 41 bytes each, gathered so that the hash is fed in large
  * pieces: a transaction of many inputs is hashed once for each of them. */
-static void add_other_inputs(struct bb_sha256 *h, const struct bb_tx *tx, size_t from, size_t to,
-	bool keep_sequence)
+static void add_other_inputs(
+	struct bb_sha256 *h, const struct bb_tx *tx, size_t from, size_t to, bool keep_sequence)
 {
 	unsigned char piece[100][41];
 	size_t n = 0;
@@ -208,7 +208,8 @@ bool bb_sighash_taproot(unsigned char out[32], struct bb_sighash_cache *c, size_
 {
 	const struct bb_tx *tx = c->tx;
 	const bool anyone = hash_type & BB_SIGHASH_ANYONECANPAY;
-	const uint8_t output_type = hash_type == BB_SIGHASH_DEFAULT ? BB_SIGHASH_ALL : hash_type & 3;
+	const uint8_t output_type = hash_type == BB_SIGHASH_DEFAULT ? BB_SIGHASH_ALL
+								    : hash_type & 3;
 	unsigned char one_output[32];
 	struct bb_sha256 h;
 
@@ -230,7 +231,8 @@ bool bb_sighash_taproot(unsigned char out[32], struct bb_sighash_cache *c, size_
 	}
 	if (output_type == BB_SIGHASH_ALL)
 		bb_sha256_add(&h, c->outputs_single, 32);
-	bb_sha256_add(&h, (unsigned char[]){(unsigned char)(2 * t->tapscript + t->has_annex)}, 1);
+	bb_sha256_add(
+		&h, (unsigned char[]){(unsigned char)(2 * t->tapscript + t->has_annex)}, 1);
 	if (anyone) {
 		add_outpoint(&h, &tx->in[index].prevout);
 		bb_sha256_add_le64(&h, (uint64_t)c->prevouts[index].value_sat);
@@ -267,7 +269,8 @@ void bb_tapleaf_hash(unsigned char out[32], uint8_t leaf_version, struct bb_span
 	bb_sha256_end(out, &h);
 }
 
-void bb_tapbranch_hash(unsigned char out[32], const unsigned char a[32], const unsigned char b[32])
+void bb_tapbranch_hash(
+	unsigned char out[32], const unsigned char a[32], const unsigned char b[32])
 {
 	const bool sorted = memcmp(a, b, 32) < 0;
 	struct bb_sha256 h;

@@ -21,12 +21,13 @@ struct bb_sighash_cache {
 	bool all_known;			   /* every prevout is known: taproot can be signed */
 	bool have_single, have_double, have_spent;
 	unsigned char prevouts_single[32], sequences_single[32], outputs_single[32];
-	unsigned char amounts_single[32], scripts_single[32];	       /* BIP 341 */
-	unsigned char prevouts_double[32], sequences_double[32], outputs_double[32]; /* BIP 143 */
+	unsigned char amounts_single[32], scripts_single[32]; /* BIP 341 */
+	unsigned char prevouts_double[32], sequences_double[32],
+		outputs_double[32]; /* BIP 143 */
 };
 
-void bb_sighash_cache_init(struct bb_sighash_cache *c, const struct bb_tx *tx,
-	const struct bb_prevout *prevouts);
+void bb_sighash_cache_init(
+	struct bb_sighash_cache *c, const struct bb_tx *tx, const struct bb_prevout *prevouts);
 /* Fill in everything now, so that threads may then share it read-only. */
 void bb_sighash_cache_fill(struct bb_sighash_cache *c);
 
@@ -52,7 +53,7 @@ bool bb_sighash_taproot(unsigned char out[32], struct bb_sighash_cache *c, size_
 	uint8_t hash_type, const struct bb_taproot_context *t);
 /* TapLeaf and TapBranch hashes (BIP 341). */
 void bb_tapleaf_hash(unsigned char out[32], uint8_t leaf_version, struct bb_span script);
-void bb_tapbranch_hash(unsigned char out[32], const unsigned char a[32],
-	const unsigned char b[32]);
+void bb_tapbranch_hash(
+	unsigned char out[32], const unsigned char a[32], const unsigned char b[32]);
 
 #endif

@@ -10,7 +10,8 @@ static const unsigned char signet_header[4] = {0xec, 0xc7, 0xda, 0xa2};
 
 /* Take the signature's section out of the commitment: `kept` is the script with the section
  * cut down to its header, `solution` what it held. False when there is none. */
-static bool cut_solution(struct bb_buf *kept, struct bb_span *solution, struct bb_span commitment)
+static bool cut_solution(
+	struct bb_buf *kept, struct bb_span *solution, struct bb_span commitment)
 {
 	struct bb_reader r = bb_reader(commitment.data, commitment.len);
 	struct bb_op op;
@@ -68,8 +69,8 @@ static bool signed_root(unsigned char root[32], const struct bb_block *block, si
 
 /* The two virtual transactions: one pays the challenge and commits to the block, the other
  * spends it with the solution. */
-static bool verify(const struct bb_block *block, const struct bb_network *n, struct bb_txin spend,
-	const unsigned char root[32])
+static bool verify(const struct bb_block *block, const struct bb_network *n,
+	struct bb_txin spend, const unsigned char root[32])
 {
 	const uint32_t flags = BB_VERIFY_P2SH | BB_VERIFY_WITNESS | BB_VERIFY_DERSIG |
 			       BB_VERIFY_NULLDUMMY;

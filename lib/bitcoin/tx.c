@@ -205,7 +205,8 @@ size_t bb_tx_total_size(const struct bb_tx *tx)
 	for (size_t i = 0; i < tx->in_count; i++) {
 		n += bb_compact_len(tx->in[i].witness_count);
 		for (size_t k = 0; k < tx->in[i].witness_count; k++)
-			n += bb_compact_len(tx->in[i].witness[k].len) + tx->in[i].witness[k].len;
+			n += bb_compact_len(tx->in[i].witness[k].len) +
+			     tx->in[i].witness[k].len;
 	}
 	return n;
 }

@@ -5,8 +5,8 @@
 
 #include "base/bytes.h"
 
-#define BB_COIN	     100000000LL
-#define BB_MAX_MONEY (21000000LL * BB_COIN)
+#define BB_COIN	     ((int64_t)100000000)
+#define BB_MAX_MONEY (21000000 * BB_COIN)
 
 enum {
 	BB_MAX_BLOCK_WEIGHT = 4000000,

@@ -203,7 +203,7 @@ static struct bb_judge judge(const struct record *r)
 		.parallel = r->opt->trace ? NULL : r->worker->parallel,
 		.partial = r->opt->partial,
 		.line_flags = r->opt->line_flags,
-		.every_input = r->opt->verdict,
+		.every_input = !r->opt->mark,
 	};
 }
 

@@ -56,10 +56,10 @@ static void run_scripts(struct bb_verdict *v, const struct bb_judge *j,
 		return;
 	}
 	v->result_count = l->tx.in_count;
+	memset(v->results, BB_RESULT_NONE, v->result_count);
 	bb_sighash_cache_init(&cache, &l->tx, l->prevouts);
 	for (size_t i = 0; i < l->tx.in_count; i++) {
 		enum bb_script_error e;
-		v->results[i] = BB_RESULT_NONE;
 		if ((only != SIZE_MAX && i != only) || !can_judge(&cache, i))
 			continue;
 		e = bb_verify_input(j->vm, &cache, i, flags);

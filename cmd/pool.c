@@ -8,6 +8,8 @@
 enum {
 	BATCH_BYTES = 64 << 10,
 	BATCH_LINES = 256,
+	MAX_IN_FLIGHT =
+		64 << 20, /* bytes of lines handed over and not yet answered, but for one */
 	MAX_THREADS = 256,
 };
 
@@ -46,6 +48,7 @@ struct pool {
 	pthread_cond_t changed; /* a batch was written, or a shared loop has ended */
 	struct batch *ring;
 	size_t ring_size;
+	size_t in_flight;
 	size_t filled, taken, written; /* batches so far; the ring holds filled - written */
 	struct batch *filling;	       /* the main thread's own; not yet counted */
 	struct split *splits;
@@ -158,6 +161,7 @@ static void write_done(struct pool *p)
 				p->status = b->status;
 			p->stop = b->stop || p->out->error;
 		}
+		p->in_flight -= b->text.len;
 		empty_batch(b);
 		p->written++;
 		pthread_cond_broadcast(&p->changed);
@@ -213,6 +217,7 @@ static void submit(void *arg)
 	}
 	pthread_mutex_lock(&p->lock);
 	p->filled++;
+	p->in_flight += b->text.len;
 	if (b->done)
 		write_done(p);
 	else
@@ -226,7 +231,7 @@ static struct batch *room(struct pool *p)
 	if (p->filling)
 		return p->filling;
 	pthread_mutex_lock(&p->lock);
-	while (p->filled - p->written == p->ring_size)
+	while (p->filled - p->written == p->ring_size || p->in_flight > MAX_IN_FLIGHT)
 		pthread_cond_wait(&p->changed, &p->lock);
 	p->filling = &p->ring[p->filled % p->ring_size];
 	pthread_mutex_unlock(&p->lock);
@@ -235,8 +240,11 @@ static struct batch *room(struct pool *p)
 
 static void add_line(struct pool *p, struct bb_span line, bool too_long)
 {
-	struct batch *b = room(p);
+	struct batch *b;
 
+	if (line.len > BATCH_BYTES) /* a huge line travels alone */
+		submit(p);
+	b = room(p);
 	b->line[b->count].at = b->text.len;
 	b->line[b->count].len = line.len;
 	b->line[b->count].number = p->in->number;

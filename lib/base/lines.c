@@ -102,6 +102,7 @@ static bool next_file(struct bb_lines *in)
 	if (in->opened && in->fd > STDIN_FILENO)
 		close(in->fd);
 	in->opened = true;
+	in->file++;
 	if (!in->files || !*in->files) {
 		in->files = NULL;
 		in->fd = STDIN_FILENO;
@@ -163,14 +164,15 @@ static bool fill(struct bb_lines *in)
 	return in->buf.len || !in->ended;
 }
 
-/* Pass over the rest of a line too long to hold. */
+/* Pass over the rest of a line too long to hold; the end of its file ends it too. */
 static void skip_line(struct bb_lines *in)
 {
-	unsigned char *lf;
+	const unsigned char *lf;
 
 	do {
+		const uint64_t file = in->file;
 		in->buf.len = in->at = 0;
-		if (in->ended || !fill(in))
+		if (in->ended || !fill(in) || in->file != file)
 			return;
 	} while (!(lf = memchr(in->buf.data, '\n', in->buf.len)));
 	in->at = (size_t)(lf - in->buf.data) + 1;

@@ -57,6 +57,7 @@ struct bb_lines {
 	size_t at;
 	int fd;
 	bool opened, ended, stop;
+	uint64_t file; /* counts the inputs turned to */
 	uint64_t records;
 };
 

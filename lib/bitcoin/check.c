@@ -316,7 +316,7 @@ static const char *check_header_time(unsigned *unjudged, const struct bb_header 
 	}
 	if (c->now < 0)
 		*unjudged |= BB_UNJUDGED_TIME_NEW;
-	else if (h->time > c->now + n->max_future)
+	else if (h->time - (int64_t)n->max_future > c->now)
 		return "time-too-new";
 	return NULL;
 }
@@ -350,6 +350,14 @@ static bool check_header(char reason[BB_REASON_SIZE], unsigned *unjudged,
 	return false;
 }
 
+static bool has_witness(const struct bb_block *block)
+{
+	for (size_t i = 0; i < block->tx_count; i++)
+		if (bb_tx_has_witness(&block->tx[i]))
+			return true;
+	return false;
+}
+
 static const char *check_witness(const struct bb_block *block, bool segwit)
 {
 	const struct bb_txin *in = &block->tx[0].in[0];
@@ -367,10 +375,7 @@ static const char *check_witness(const struct bb_block *block, bool segwit)
 			return "bad-witness-merkle-match";
 		return NULL;
 	}
-	for (size_t i = 0; i < block->tx_count; i++)
-		if (bb_tx_has_witness(&block->tx[i]))
-			return "unexpected-witness";
-	return NULL;
+	return has_witness(block) ? "unexpected-witness" : NULL;
 }
 
 /* BIP 34: the coinbase's scriptSig begins with the height, minimally pushed. */
@@ -419,10 +424,8 @@ static const char *check_in_context(unsigned *unjudged, const struct bb_block *b
 	else if (c->height >= n->bip34_height && !has_height(&block->tx[0], c->height))
 		return "bad-cb-height";
 	/* Without a height only what holds on both sides of segwit's start can be told. */
-	if (c->height >= 0 && (why = check_witness(block, c->height >= n->segwit_height)))
-		return why;
-	if (c->height < 0 && bb_witness_commitment_index(&block->tx[0]) >= 0 &&
-		(why = check_witness(block, true)))
+	if ((c->height >= 0 || has_witness(block)) &&
+		(why = check_witness(block, c->height < 0 || c->height >= n->segwit_height)))
 		return why;
 	if (bb_block_weight(block) > BB_MAX_BLOCK_WEIGHT)
 		return "bad-blk-weight";
@@ -462,79 +465,141 @@ static int compare_own(const void *a, const void *b)
 	return memcmp(a, b, 32);
 }
 
+/* Every spend of the block with its place, to find coins spent twice. */
+struct spend {
+	const struct bb_outpoint *outpoint;
+	size_t tx;
+};
+
+static int compare_spends(const void *a, const void *b)
+{
+	const struct spend *x = a, *y = b;
+	int order = compare_outpoints(&x->outpoint, &y->outpoint);
+
+	return order ? order : (x->tx > y->tx) - (x->tx < y->tx);
+}
+
+/* The first transaction that spends what is not there, and why. */
+struct trouble {
+	size_t tx;
+	const char *why;
+};
+
+static void blame(struct trouble *t, size_t tx, const char *why)
+{
+	if (tx < t->tx)
+		*t = (struct trouble){tx, why};
+}
+
+/* Does a claim about one of the block's own outputs say anything else than the truth? Where it
+ * is silent it is made to say it. */
+static bool own_claim_holds(
+	struct bb_prevout *claim, const struct bb_txout *out, const struct bb_prevout *truth)
+{
+	if (out->value_sat != claim->value_sat || !bb_span_equal(out->script, claim->script) ||
+		(claim->coinbase >= 0 && claim->coinbase != truth->coinbase) ||
+		(claim->height >= 0 && truth->height >= 0 && claim->height != truth->height) ||
+		(claim->mtp >= 0 && truth->mtp >= 0 && claim->mtp != truth->mtp))
+		return false;
+	claim->coinbase = truth->coinbase;
+	claim->height = truth->height >= 0 ? truth->height : claim->height;
+	claim->mtp = truth->mtp >= 0 ? truth->mtp : claim->mtp;
+	return true;
+}
+
 /* An output made in this very block must be made before it is spent, and be as claimed. */
-static const char *check_own(const struct bb_block *block, const struct own_tx *own, size_t at,
-	const struct bb_outpoint *o, const struct bb_prevout *claim)
+static void check_own(struct trouble *t, const struct bb_block *block, const struct own_tx *own,
+	const struct spend *s, struct bb_prevout *claim, const struct bb_block_claims *c)
 {
 	const struct own_tx *found = bsearch(
-		o->txid, own, block->tx_count, sizeof(*own), compare_own);
-	const struct bb_tx *tx;
+		s->outpoint->txid, own, block->tx_count, sizeof(*own), compare_own);
+	const struct bb_prevout truth = {
+		.height = c->height,
+		.coinbase = found && found->at == 0,
+		.mtp = times_claimed(c) ? bb_claims_mtp(c) : -1,
+	};
 
 	if (!found)
-		return NULL;
-	tx = &block->tx[found->at];
-	if (found->at >= at || o->vout >= tx->out_count)
-		return "bad-txns-inputs-missingorspent";
-	if (tx->out[o->vout].value_sat != claim->value_sat ||
-		!bb_span_equal(tx->out[o->vout].script, claim->script))
-		return "prevout-mismatch";
-	return NULL;
+		return;
+	if (found->at >= s->tx || s->outpoint->vout >= block->tx[found->at].out_count)
+		blame(t, s->tx, "bad-txns-inputs-missingorspent");
+	else if (!own_claim_holds(claim, &block->tx[found->at].out[s->outpoint->vout], &truth))
+		blame(t, s->tx, "prevout-mismatch");
 }
 
 /* Nothing is spent twice, before it exists, or other than it was made. */
-static const char *check_spends(const struct bb_block *block, const struct bb_prevout *prevouts)
+static struct trouble check_spends(const struct bb_block *block, struct bb_prevout *prevouts,
+	const struct bb_block_claims *c)
 {
-	const size_t spends = bb_block_spends(block);
-	const struct bb_outpoint **list = malloc((spends + 1) * sizeof(*list));
+	const size_t count = bb_block_spends(block);
+	struct spend *spends = calloc(count + 1, sizeof(*spends));
 	struct own_tx *own = calloc(block->tx_count, sizeof(*own));
-	const char *why = list && own ? NULL : "out of memory";
+	struct trouble t = {SIZE_MAX, NULL};
 	size_t n = 0;
 
-	for (size_t i = 0; i < block->tx_count && !why; i++) {
+	if (!spends || !own) {
+		blame(&t, 0, "out of memory");
+		goto out;
+	}
+	for (size_t i = 0; i < block->tx_count; i++) {
 		bb_tx_txid(own[i].txid, &block->tx[i]);
 		own[i].at = i;
 	}
-	if (!why)
-		qsort(own, block->tx_count, sizeof(*own), compare_own);
-	for (size_t i = 1; i < block->tx_count && !why; i++) {
-		const struct bb_tx *tx = &block->tx[i];
-		for (size_t k = 0; k < tx->in_count && !why; k++, n++) {
-			list[n] = &tx->in[k].prevout;
-			why = check_own(block, own, i, list[n], &prevouts[n]);
+	qsort(own, block->tx_count, sizeof(*own), compare_own);
+	for (size_t i = 1; i < block->tx_count; i++) {
+		for (size_t k = 0; k < block->tx[i].in_count; k++, n++) {
+			spends[n] = (struct spend){&block->tx[i].in[k].prevout, i};
+			check_own(&t, block, own, &spends[n], &prevouts[n], c);
 		}
 	}
-	if (!why && has_twins(list, spends))
-		why = "bad-txns-inputs-missingorspent";
-	free(list);
+	qsort(spends, count, sizeof(*spends), compare_spends);
+	for (n = 1; n < count; n++)
+		if (bb_outpoint_equal(spends[n - 1].outpoint, spends[n].outpoint))
+			blame(&t, spends[n].tx, "bad-txns-inputs-missingorspent");
+out:
+	free(spends);
 	free(own);
-	return why;
+	return t;
+}
+
+/* One transaction's turn in the block. */
+static const char *check_turn(int64_t *fees, int64_t *cost, unsigned *unjudged,
+	const struct bb_tx *tx, const struct bb_prevout *prevouts, int64_t height, int64_t mtp,
+	uint32_t flags, const struct bb_network *n)
+{
+	int64_t fee;
+	const char *why = bb_check_tx_inputs(
+		&fee, unjudged, tx, prevouts, height, n->coinbase_maturity);
+
+	if (why)
+		return why;
+	if (!bb_money_range(*fees += fee))
+		return "bad-txns-accumulated-fee-outofrange";
+	if ((flags & BB_VERIFY_CHECKSEQUENCEVERIFY) &&
+		bb_check_sequence_locks(unjudged, tx, prevouts, height, mtp))
+		return "bad-txns-nonfinal";
+	if ((*cost += bb_tx_sigops_cost(tx, prevouts, flags)) > BB_MAX_BLOCK_SIGOPS_COST)
+		return "bad-blk-sigops";
+	return NULL;
 }
 
 const char *bb_check_block_inputs(unsigned *unjudged, const struct bb_block *block,
-	const struct bb_prevout *prevouts, const struct bb_block_claims *claims, uint32_t flags,
+	struct bb_prevout *prevouts, const struct bb_block_claims *claims, uint32_t flags,
 	const struct bb_network *n)
 {
 	const int64_t mtp = times_claimed(claims) ? bb_claims_mtp(claims) : -1;
-	const char *why = check_spends(block, prevouts);
-	int64_t fees = 0, fee = 0, cost = bb_tx_sigops_cost(&block->tx[0], NULL, flags),
-		paid = 0;
+	const struct trouble trouble = check_spends(block, prevouts, claims);
+	int64_t fees = 0, cost = bb_tx_sigops_cost(&block->tx[0], NULL, flags), paid = 0;
+	const char *why;
 
-	for (size_t i = 1; i < block->tx_count && !why; i++) {
-		const struct bb_tx *tx = &block->tx[i];
-		why = bb_check_tx_inputs(
-			&fee, unjudged, tx, prevouts, claims->height, n->coinbase_maturity);
-		if (!why && !bb_money_range(fees += fee))
-			why = "bad-txns-accumulated-fee-outofrange";
-		if (!why && (flags & BB_VERIFY_CHECKSEQUENCEVERIFY) &&
-			bb_check_sequence_locks(unjudged, tx, prevouts, claims->height, mtp))
-			why = "bad-txns-nonfinal";
-		if (!why && (cost += bb_tx_sigops_cost(tx, prevouts, flags)) >
-				    BB_MAX_BLOCK_SIGOPS_COST)
-			why = "bad-blk-sigops";
-		prevouts += tx->in_count;
+	for (size_t i = 1; i < block->tx_count; i++) {
+		if (i >= trouble.tx)
+			return trouble.why;
+		if ((why = check_turn(&fees, &cost, unjudged, &block->tx[i], prevouts,
+			     claims->height, mtp, flags, n)))
+			return why;
+		prevouts += block->tx[i].in_count;
 	}
-	if (why)
-		return why;
 	for (size_t i = 0; i < block->tx[0].out_count; i++)
 		paid += block->tx[0].out[i].value_sat;
 	if (claims->height < 0)

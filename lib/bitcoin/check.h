@@ -75,9 +75,10 @@ bool bb_check_block(char reason[BB_REASON_SIZE], unsigned *unjudged,
 
 /* The rest of what connecting a block checks without its scripts, in Core's order: double
  * spends, maturity, sums, lock times, sigops cost, and the coinbase's value. Prevouts, all
- * known, in input order. NULL or the reason. */
+ * known, in input order; what they leave unsaid of the block's own outputs is filled in. NULL
+ * or the reason, "prevout-mismatch" for a claim that the block itself disproves. */
 const char *bb_check_block_inputs(unsigned *unjudged, const struct bb_block *block,
-	const struct bb_prevout *prevouts, const struct bb_block_claims *claims, uint32_t flags,
+	struct bb_prevout *prevouts, const struct bb_block_claims *claims, uint32_t flags,
 	const struct bb_network *n);
 
 /* BIP 325: the block's signature satisfies the signet's challenge. */

@@ -594,32 +594,41 @@ static enum bb_script_error delete_signature(
 	return BB_SCRIPT_OK;
 }
 
-/* The message of the last hash type asked for: a multisig tries one signature on many keys. */
-struct message {
-	bool have;
-	uint8_t hash_type;
-	unsigned char hash[32];
-};
-
-static bool check_ecdsa(struct run *run, struct message *m, struct bb_span sig,
-	struct bb_span key, struct bb_span code)
+/* What an ECDSA signature of that type signs. Equal work is done once for each input. */
+static void ecdsa_message(
+	unsigned char out[32], struct bb_eval *ev, struct bb_span code, uint8_t type)
 {
-	struct bb_eval *ev = run->ev;
-	uint8_t type;
+	const bool v0 = ev->version == BB_SIG_WITNESS_V0;
+	struct bb_sighash_memo *m = &ev->vm->memo[bb_sighash_class(type)];
+
+	if (!m->have || m->v0 != v0 ||
+		!bb_span_equal(BB_SPAN(m->code.data, m->code.len), code)) {
+		m->have = false;
+		if (v0) {
+			bb_sighash_v0_start(&m->start, ev->cache, ev->index, code,
+				ev->cache->prevouts[ev->index].value_sat, type);
+		} else if (!bb_sighash_legacy_start(
+				   &m->start, ev->cache->tx, ev->index, code, type)) {
+			bb_sighash_legacy(out, ev->cache->tx, ev->index, code, type);
+			return;
+		}
+		m->v0 = v0;
+		m->code.len = 0;
+		bb_put(&m->code, code.data, code.len);
+		m->have = !m->code.failed;
+	}
+	bb_sighash_end(out, &m->start, type);
+}
+
+static bool check_ecdsa(
+	struct run *run, struct bb_span sig, struct bb_span key, struct bb_span code)
+{
+	unsigned char hash[32];
 
 	if (!sig.len || !key.len)
 		return false;
-	type = sig.data[sig.len - 1];
-	if (!m->have || m->hash_type != type) {
-		if (ev->version == BB_SIG_BASE)
-			bb_sighash_legacy(m->hash, ev->cache->tx, ev->index, code, type);
-		else
-			bb_sighash_v0(m->hash, ev->cache, ev->index, code,
-				ev->cache->prevouts[ev->index].value_sat, type);
-		m->have = true;
-		m->hash_type = type;
-	}
-	return bb_ecdsa_verify(BB_SPAN(sig.data, sig.len - 1), m->hash, key);
+	ecdsa_message(hash, run->ev, code, sig.data[sig.len - 1]);
+	return bb_ecdsa_verify(BB_SPAN(sig.data, sig.len - 1), hash, key);
 }
 
 enum bb_script_error bb_check_schnorr(
@@ -642,12 +651,11 @@ static enum bb_script_error checksig_ecdsa(
 	struct run *run, bool *success, struct bb_span sig, struct bb_span key)
 {
 	struct bb_span code = script_code(run);
-	struct message m = {0};
 	enum bb_script_error e;
 
 	if ((e = delete_signature(run, &code, sig)) || (e = check_encodings(run, sig, key)))
 		return e;
-	*success = check_ecdsa(run, &m, sig, key, code);
+	*success = check_ecdsa(run, sig, key, code);
 	if (!*success && sig.len && flag(run, BB_VERIFY_NULLFAIL))
 		return BB_SCRIPT_NULLFAIL;
 	return BB_SCRIPT_OK;
@@ -740,7 +748,8 @@ static enum bb_script_error multisig_layout(struct run *run, struct multisig *m)
 	m->sigs = (size_t)n;
 	m->first_sig = 3 + m->keys;
 	m->dummy = m->first_sig + m->sigs;
-	return has(run, m->dummy - 1) ? BB_SCRIPT_OK : BB_SCRIPT_INVALID_STACK_OPERATION;
+	/* One element more than needed is consumed: an old bug, now a rule (BIP 147). */
+	return has(run, m->dummy) ? BB_SCRIPT_OK : BB_SCRIPT_INVALID_STACK_OPERATION;
 }
 
 /* Each signature must match a key, in the keys' order. */
@@ -748,13 +757,12 @@ static enum bb_script_error multisig_match(
 	struct run *run, bool *success, const struct multisig *m, struct bb_span code)
 {
 	size_t sig = m->first_sig, key = m->first_key, sigs = m->sigs, keys = m->keys;
-	struct message message = {0};
 	enum bb_script_error e;
 
 	for (*success = true; *success && sigs; *success = sigs <= keys) {
 		if ((e = check_encodings(run, top_span(run, sig), top_span(run, key))))
 			return e;
-		if (check_ecdsa(run, &message, top_span(run, sig), top_span(run, key), code)) {
+		if (check_ecdsa(run, top_span(run, sig), top_span(run, key), code)) {
 			sig++;
 			sigs--;
 		}
@@ -783,9 +791,6 @@ static enum bb_script_error op_checkmultisig(struct run *run)
 	for (size_t k = 0; k < m.sigs && !success && flag(run, BB_VERIFY_NULLFAIL); k++)
 		if (top(run, m.first_sig + k)->len)
 			return BB_SCRIPT_NULLFAIL;
-	/* One element more than needed is consumed: an old bug, now a rule (BIP 147). */
-	if (!has(run, m.dummy))
-		return BB_SCRIPT_INVALID_STACK_OPERATION;
 	if (flag(run, BB_VERIFY_NULLDUMMY) && top(run, m.dummy)->len)
 		return BB_SCRIPT_SIG_NULLDUMMY;
 	drop(run, m.dummy);

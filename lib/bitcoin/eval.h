@@ -19,6 +19,7 @@ struct bb_eval {
 
 	/* Tapscript: leaf and annex set by the caller, and the sigops budget (BIP 342). */
 	struct bb_taproot_context taproot;
+	struct bb_single_output single;
 	int64_t weight_left;
 };
 

@@ -14,6 +14,8 @@ void bb_interpreter_free(struct bb_interpreter *vm)
 	free(vm->saved.e);
 	free(vm->conditions);
 	bb_buf_free(&vm->code);
+	for (size_t i = 0; i < BB_SIGHASH_CLASSES; i++)
+		bb_buf_free(&vm->memo[i].code);
 	*vm = (struct bb_interpreter){0};
 }
 
@@ -205,7 +207,7 @@ static enum bb_script_error verify_taproot(
 	if (!count)
 		return BB_SCRIPT_WITNESS_PROGRAM_WITNESS_EMPTY;
 	last = in->witness[count - 1];
-	ev->taproot = (struct bb_taproot_context){.codesep = 0xffffffff};
+	ev->taproot = (struct bb_taproot_context){.codesep = 0xffffffff, .single = &ev->single};
 	if (count >= 2 && last.len && last.data[0] == BB_ANNEX_TAG) {
 		struct bb_sha256 h;
 		bb_sha256_init(&h);
@@ -293,6 +295,8 @@ enum bb_script_error bb_verify_input(
 
 	if ((flags & BB_VERIFY_SIGPUSHONLY) && !bb_script_is_push_only(in->script_sig))
 		return BB_SCRIPT_SIG_PUSHONLY;
+	for (size_t i = 0; i < BB_SIGHASH_CLASSES; i++)
+		vm->memo[i].have = false;
 	if (vm->trace)
 		bb_tx_txid(vm->txid, cache->tx);
 	vm->stack.count = 0;

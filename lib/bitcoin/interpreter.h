@@ -133,6 +133,14 @@ struct bb_step {
 	size_t condition_count;
 };
 
+/* What an input's earlier signature hashed, up to the hash type: scripts may check thousands of
+ * signatures on one script code. */
+struct bb_sighash_memo {
+	bool have, v0;
+	struct bb_buf code;
+	struct bb_sha256 start;
+};
+
 /* Work space, reused from input to input; zero-initialise, one for each thread. */
 struct bb_interpreter {
 	/* Called before each opcode; NULL: no trace. */
@@ -145,6 +153,7 @@ struct bb_interpreter {
 	unsigned char *conditions;
 	size_t condition_cap;
 	struct bb_buf code; /* a script code under FindAndDelete */
+	struct bb_sighash_memo memo[BB_SIGHASH_CLASSES];
 };
 
 void bb_interpreter_free(struct bb_interpreter *vm);

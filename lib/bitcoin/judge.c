@@ -92,6 +92,19 @@ static bool read_line_flags(
 	return true;
 }
 
+/* More signature operations than any block may hold. */
+static bool too_costly(const struct bb_txline *l)
+{
+	return bb_tx_sigops_cost(&l->tx, l->prevouts, BB_VERIFY_CONSENSUS) >
+	       BB_MAX_BLOCK_SIGOPS_COST;
+}
+
+/* What no block can hold needs no run of its scripts, which might take very long. */
+static bool fits_a_block(const struct bb_txline *l)
+{
+	return bb_tx_weight(&l->tx) <= BB_MAX_BLOCK_WEIGHT && !too_costly(l);
+}
+
 /* The rules around the scripts, in the order of Core's mempool. */
 static void check_around(
 	struct bb_verdict *v, const struct bb_judge *j, const struct bb_txline *l)
@@ -101,6 +114,8 @@ static void check_around(
 
 	if (bb_tx_is_coinbase(&l->tx))
 		refuse(v, "coinbase");
+	if (bb_tx_weight(&l->tx) > BB_MAX_BLOCK_WEIGHT)
+		refuse(v, "tx-size");
 	if (bb_tx_has_locktime(&l->tx)) {
 		const bool by_time = l->tx.locktime >= BB_LOCKTIME_THRESHOLD;
 		if ((by_time ? l->at_mtp : l->at_height) < 0)
@@ -126,6 +141,8 @@ static void check_around(
 			j->network->coinbase_maturity);
 	if (why)
 		refuse(v, why);
+	if (too_costly(l))
+		refuse(v, "bad-txns-too-many-sigops");
 }
 
 bool bb_judge_tx(struct bb_verdict *v, const char **why, const struct bb_judge *j,
@@ -147,7 +164,7 @@ bool bb_judge_tx(struct bb_verdict *v, const char **why, const struct bb_judge *
 	}
 	/* An input asked for alone is judged whatever the rest of the transaction is. */
 	if (only != SIZE_MAX || ((l->all_known || j->partial) && !bb_tx_is_coinbase(&l->tx) &&
-					(v->valid || j->every_input)))
+					(v->valid || j->every_input) && fits_a_block(l)))
 		run_scripts(v, j, l, flags, only);
 	if (only != SIZE_MAX && !l->prevouts[only].known)
 		refuse(v, "missing-prevouts");
@@ -174,21 +191,24 @@ void bb_judge_mark(const char **consensus, const char **standard, const struct b
 		reason = "coinbase";
 	if (!reason && !l->all_known)
 		reason = "missing-prevouts";
+	if (!reason && !fits_a_block(l))
+		reason = "tx-size";
 	*consensus = *standard = reason;
 	if (reason)
 		return;
-	/* Policy's flags contain consensus': what passes them has passed both. */
-	run_scripts(&v, j, l, BB_VERIFY_STANDARD, SIZE_MAX);
 	*standard = bb_check_standard(&l->tx);
 	if (!*standard)
 		*standard = bb_check_standard_inputs(&l->tx, l->prevouts);
-	if (!*standard)
+	if (!*standard) {
+		/* Policy's flags contain consensus': what passes them has passed both. */
+		run_scripts(&v, j, l, BB_VERIFY_STANDARD, SIZE_MAX);
 		*standard = keep_reason(j, &v);
-	if (!v.valid) {
+		if (v.valid)
+			return;
 		v = (struct bb_verdict){.valid = true};
-		run_scripts(&v, j, l, BB_VERIFY_CONSENSUS, SIZE_MAX);
-		*consensus = keep_reason(j, &v);
 	}
+	run_scripts(&v, j, l, BB_VERIFY_CONSENSUS, SIZE_MAX);
+	*consensus = keep_reason(j, &v);
 }
 
 /* Blocks. */

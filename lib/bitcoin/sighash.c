@@ -130,7 +130,25 @@ static void add_other_inputs(
 	bb_sha256_add(h, piece, n * 41);
 }
 
-void bb_sighash_legacy(unsigned char out[32], const struct bb_tx *tx, size_t index,
+unsigned bb_sighash_class(int32_t hash_type)
+{
+	const int base = hash_type & 0x1f;
+
+	return (hash_type & BB_SIGHASH_ANYONECANPAY ? 3 : 0) +
+	       (base == BB_SIGHASH_NONE		   ? 1
+		       : base == BB_SIGHASH_SINGLE ? 2
+						   : 0);
+}
+
+void bb_sighash_end(unsigned char out[32], const struct bb_sha256 *start, int32_t hash_type)
+{
+	struct bb_sha256 h = *start;
+
+	bb_sha256_add_le32(&h, (uint32_t)hash_type);
+	bb_sha256d_end(out, &h);
+}
+
+bool bb_sighash_legacy_start(struct bb_sha256 *h, const struct bb_tx *tx, size_t index,
 	struct bb_span script_code, int32_t hash_type)
 {
 	const bool anyone = hash_type & BB_SIGHASH_ANYONECANPAY;
@@ -138,35 +156,43 @@ void bb_sighash_legacy(unsigned char out[32], const struct bb_tx *tx, size_t ind
 	const bool single = (hash_type & 0x1f) == BB_SIGHASH_SINGLE;
 	const bool keep_sequence = !none && !single;
 	static const struct bb_txout blank = {.value_sat = -1};
-	struct bb_sha256 h;
 	size_t outputs = none ? 0 : single ? index + 1 : tx->out_count;
 
-	memset(out, 0, 32);
-	if (index >= tx->in_count || (single && index >= tx->out_count)) {
-		out[0] = 1; /* the number one, little-endian: an old bug, now a rule */
-		return;
-	}
-	bb_sha256_init(&h);
-	bb_sha256_add_le32(&h, tx->version);
-	bb_sha256_add_compact(&h, anyone ? 1 : tx->in_count);
+	if (index >= tx->in_count || (single && index >= tx->out_count))
+		return false;
+	bb_sha256_init(h);
+	bb_sha256_add_le32(h, tx->version);
+	bb_sha256_add_compact(h, anyone ? 1 : tx->in_count);
 	if (!anyone)
-		add_other_inputs(&h, tx, 0, index, keep_sequence);
-	add_outpoint(&h, &tx->in[index].prevout);
-	add_script_code(&h, script_code);
-	bb_sha256_add_le32(&h, tx->in[index].sequence);
+		add_other_inputs(h, tx, 0, index, keep_sequence);
+	add_outpoint(h, &tx->in[index].prevout);
+	add_script_code(h, script_code);
+	bb_sha256_add_le32(h, tx->in[index].sequence);
 	if (!anyone)
-		add_other_inputs(&h, tx, index + 1, tx->in_count, keep_sequence);
-	bb_sha256_add_compact(&h, outputs);
+		add_other_inputs(h, tx, index + 1, tx->in_count, keep_sequence);
+	bb_sha256_add_compact(h, outputs);
 	for (size_t i = 0; i < outputs; i++)
-		add_output(&h, single && i != index ? &blank : &tx->out[i]);
-	bb_sha256_add_le32(&h, tx->locktime);
-	bb_sha256_add_le32(&h, (uint32_t)hash_type);
-	bb_sha256d_end(out, &h);
+		add_output(h, single && i != index ? &blank : &tx->out[i]);
+	bb_sha256_add_le32(h, tx->locktime);
+	return true;
+}
+
+void bb_sighash_legacy(unsigned char out[32], const struct bb_tx *tx, size_t index,
+	struct bb_span script_code, int32_t hash_type)
+{
+	struct bb_sha256 h;
+
+	if (bb_sighash_legacy_start(&h, tx, index, script_code, hash_type)) {
+		bb_sighash_end(out, &h, hash_type);
+	} else {
+		memset(out, 0, 32);
+		out[0] = 1; /* the number one, little-endian: an old bug, now a rule */
+	}
 }
 
 /* Segwit version 0. */
 
-void bb_sighash_v0(unsigned char out[32], struct bb_sighash_cache *c, size_t index,
+void bb_sighash_v0_start(struct bb_sha256 *h, struct bb_sighash_cache *c, size_t index,
 	struct bb_span script_code, int64_t value_sat, int32_t hash_type)
 {
 	static const unsigned char zero[32];
@@ -176,32 +202,55 @@ void bb_sighash_v0(unsigned char out[32], struct bb_sighash_cache *c, size_t ind
 	const bool single = (hash_type & 0x1f) == BB_SIGHASH_SINGLE;
 	unsigned char one_output[32];
 	const unsigned char *outputs = zero;
-	struct bb_sha256 h;
 
 	fill_double(c);
 	if (!none && !single) {
 		outputs = c->outputs_double;
 	} else if (single && index < tx->out_count) {
-		bb_sha256_init(&h);
-		add_output(&h, &tx->out[index]);
-		bb_sha256d_end(one_output, &h);
+		bb_sha256_init(h);
+		add_output(h, &tx->out[index]);
+		bb_sha256d_end(one_output, h);
 		outputs = one_output;
 	}
-	bb_sha256_init(&h);
-	bb_sha256_add_le32(&h, tx->version);
-	bb_sha256_add(&h, anyone ? zero : c->prevouts_double, 32);
-	bb_sha256_add(&h, anyone || none || single ? zero : c->sequences_double, 32);
-	add_outpoint(&h, &tx->in[index].prevout);
-	bb_sha256_add_var(&h, script_code);
-	bb_sha256_add_le64(&h, (uint64_t)value_sat);
-	bb_sha256_add_le32(&h, tx->in[index].sequence);
-	bb_sha256_add(&h, outputs, 32);
-	bb_sha256_add_le32(&h, tx->locktime);
-	bb_sha256_add_le32(&h, (uint32_t)hash_type);
-	bb_sha256d_end(out, &h);
+	bb_sha256_init(h);
+	bb_sha256_add_le32(h, tx->version);
+	bb_sha256_add(h, anyone ? zero : c->prevouts_double, 32);
+	bb_sha256_add(h, anyone || none || single ? zero : c->sequences_double, 32);
+	add_outpoint(h, &tx->in[index].prevout);
+	bb_sha256_add_var(h, script_code);
+	bb_sha256_add_le64(h, (uint64_t)value_sat);
+	bb_sha256_add_le32(h, tx->in[index].sequence);
+	bb_sha256_add(h, outputs, 32);
+	bb_sha256_add_le32(h, tx->locktime);
+}
+
+void bb_sighash_v0(unsigned char out[32], struct bb_sighash_cache *c, size_t index,
+	struct bb_span script_code, int64_t value_sat, int32_t hash_type)
+{
+	struct bb_sha256 h;
+
+	bb_sighash_v0_start(&h, c, index, script_code, value_sat, hash_type);
+	bb_sighash_end(out, &h, hash_type);
 }
 
 /* Taproot. */
+
+static void single_output(
+	unsigned char out[32], struct bb_single_output *kept, const struct bb_txout *output)
+{
+	struct bb_sha256 h;
+
+	if (!kept || !kept->have) {
+		bb_sha256_init(&h);
+		add_output(&h, output);
+		bb_sha256_end(out, &h);
+		if (!kept)
+			return;
+		memcpy(kept->hash, out, 32);
+		kept->have = true;
+	}
+	memcpy(out, kept->hash, 32);
+}
 
 bool bb_sighash_taproot(unsigned char out[32], struct bb_sighash_cache *c, size_t index,
 	uint8_t hash_type, const struct bb_taproot_context *t)
@@ -244,10 +293,7 @@ bool bb_sighash_taproot(unsigned char out[32], struct bb_sighash_cache *c, size_
 	if (t->has_annex)
 		bb_sha256_add(&h, t->annex_hash, 32);
 	if (output_type == BB_SIGHASH_SINGLE) {
-		struct bb_sha256 one;
-		bb_sha256_init(&one);
-		add_output(&one, &tx->out[index]);
-		bb_sha256_end(one_output, &one);
+		single_output(one_output, t->single, &tx->out[index]);
 		bb_sha256_add(&h, one_output, 32);
 	}
 	if (t->tapscript) {

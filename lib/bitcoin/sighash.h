@@ -39,12 +39,29 @@ void bb_sighash_legacy(unsigned char out[32], const struct bb_tx *tx, size_t ind
 void bb_sighash_v0(unsigned char out[32], struct bb_sighash_cache *c, size_t index,
 	struct bb_span script_code, int64_t value_sat, int32_t hash_type);
 
+/* The same but for their last four bytes, the hash type: one start serves all types that hash
+ * alike (bb_sighash_class). False where the result is the number one. */
+bool bb_sighash_legacy_start(struct bb_sha256 *h, const struct bb_tx *tx, size_t index,
+	struct bb_span script_code, int32_t hash_type);
+void bb_sighash_v0_start(struct bb_sha256 *h, struct bb_sighash_cache *c, size_t index,
+	struct bb_span script_code, int64_t value_sat, int32_t hash_type);
+void bb_sighash_end(unsigned char out[32], const struct bb_sha256 *start, int32_t hash_type);
+enum { BB_SIGHASH_CLASSES = 6 };
+unsigned bb_sighash_class(int32_t hash_type);
+
+/* The hash of the one output that SIGHASH_SINGLE signs, kept for an input's many signatures. */
+struct bb_single_output {
+	bool have;
+	unsigned char hash[32];
+};
+
 struct bb_taproot_context {
 	bool tapscript; /* a script path: the next two count (BIP 342) */
 	unsigned char leaf_hash[32];
 	uint32_t codesep; /* position of the last executed OP_CODESEPARATOR, or 0xffffffff */
 	bool has_annex;
-	unsigned char annex_hash[32]; /* SHA256 of the compact size and the annex */
+	unsigned char annex_hash[32];	 /* SHA256 of the compact size and the annex */
+	struct bb_single_output *single; /* of this input; NULL: hash it each time */
 };
 
 /* False when the hash type is not defined, a prevout is not known, or SIGHASH_SINGLE has no

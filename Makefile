@@ -4,6 +4,7 @@ VERSION = 0.1.0
 PREFIX ?= /usr/local
 BUILD ?= build
 BIN ?= bin
+MAKEFLAGS += -j$(shell nproc)
 
 CC ?= cc
 CFLAGS ?= -O2 -g
@@ -25,7 +26,34 @@ TOOLS = $(CMD_SRC:cmd/%.c=$(BIN)/%)
 
 all: $(TOOLS)
 
-$(BUILD)/%.o: %.c
+# What each goal needs of Debian.  apt-get is asked only for what dpkg does not know as
+# installed, so a machine that has everything needs no network.  Plain `make` installs nothing.
+DEPS_all = gcc libc6-dev make libsecp256k1-dev libssl-dev libyajl-dev libunistring-dev \
+	libseccomp-dev
+DEPS_demo = $(DEPS_all) jq
+DEPS_check = $(DEPS_all) bats jq parallel python3 xz-utils \
+	$(if $(shell command -v npm),,npm)
+DEPS_asan = $(DEPS_check)
+DEPS_bench = $(DEPS_all) jq python3 xz-utils
+DEPS_fuzz = $(DEPS_all) clang libclang-rt-dev
+DEPS_lint = $(DEPS_all) shellcheck clang-format mandoc
+GOALS = $(filter demo check asan bench fuzz lint,$(MAKECMDGOALS))
+DEPS = $(sort $(foreach g,$(GOALS),$(DEPS_$(g))))
+WAIT = $(if $(GOALS),deps)
+
+deps:
+	@command -v dpkg-query >/dev/null || exit 0; missing=; \
+	for p in $(DEPS); do \
+		dpkg-query -W -f '$${db:Status-Status}\n' $$p 2>/dev/null | grep -qx installed || \
+			missing="$$missing $$p"; \
+	done; \
+	[ -n "$$missing" ] || exit 0; \
+	[ "$$(id -u)" = 0 ] || { echo "missing:$$missing (as root, make $(MAKECMDGOALS) installs them)" >&2; exit 1; }; \
+	echo "installing$$missing"; \
+	apt-get update -qq && \
+	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing
+
+$(BUILD)/%.o: %.c | $(WAIT)
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
@@ -43,6 +71,68 @@ $(BUILD)/vectors: $(BUILD)/tests/bats/vectors/vectors.o $(BUILD)/libbb.a
 
 check: all $(BUILD)/vectors
 	@BIN=$(BIN) BUILD=$(BUILD) tests/bats/check.sh
+
+# The whole suite on binaries under AddressSanitizer and UBSan, leaks included, in a build folder
+# of their own.  What they report is kept and fails the run, even where no test would notice.
+ASAN = -O1 -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined
+ASAN_LIB = $(LIB_SRC:%.c=$(BUILD)/asan/%.o)
+ASAN_SHARED = $(CMD_SHARED:%.c=$(BUILD)/asan/%.o)
+ASAN_TOOLS = $(CMD_SRC:cmd/%.c=$(BUILD)/asan/bin/%)
+ASAN_REPORTS = $(abspath $(BUILD))/asan/reports
+
+$(BUILD)/asan/%.o: %.c | $(WAIT)
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) $(ASAN) -MMD -MP -c -o $@ $<
+
+$(ASAN_TOOLS): $(BUILD)/asan/bin/%: $(BUILD)/asan/cmd/%.o $(ASAN_SHARED) $(ASAN_LIB)
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) $(ASAN) -o $@ $^ $(LDLIBS)
+
+$(BUILD)/asan/vectors: $(BUILD)/asan/tests/bats/vectors/vectors.o $(ASAN_LIB)
+	$(CC) $(LDFLAGS) $(ASAN) -o $@ $^ $(LDLIBS)
+
+asan: $(ASAN_TOOLS) $(BUILD)/asan/vectors
+	@rm -rf $(ASAN_REPORTS)
+	@mkdir -p $(BUILD)/asan/npm && mkdir -m 1777 $(ASAN_REPORTS)
+	@for p in bitcore-lib bitcore-mnemonic; do \
+		[ ! -d $(BUILD)/npm/$$p ] || cp -an $(BUILD)/npm/$$p $(BUILD)/asan/npm/; done
+	@status=0; \
+	ASAN_OPTIONS=detect_leaks=1:allocator_may_return_null=1:log_path=$(ASAN_REPORTS)/asan \
+	UBSAN_OPTIONS=print_stacktrace=1:log_path=$(ASAN_REPORTS)/ubsan \
+	BIN=$(BUILD)/asan/bin BUILD=$(BUILD)/asan tests/bats/check.sh || status=1; \
+	[ -z "$$(ls $(ASAN_REPORTS))" ] || { cat $(ASAN_REPORTS)/*; status=1; }; \
+	exit $$status
+
+# The tools' speed as ratios of what libsecp256k1 does bare, from one run.
+BENCH_OBJ = $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/bats/bench/*.c))
+
+$(BUILD)/bench/bench: $(BENCH_OBJ) $(BUILD)/libbb.a
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) -Wl,--wrap=bb_ecdsa_verify,--wrap=bb_schnorr_verify \
+		-Wl,--wrap=bb_taproot_commits,--wrap=secp256k1_ecdsa_sign -o $@ $^ $(LDLIBS)
+
+bench: all $(BUILD)/bench/bench
+	@BIN=$(BIN) BUILD=$(BUILD) tests/bats/bench/bench.sh
+
+# Fuzzing: every target over the seeds, FUZZ_SECONDS each, under AddressSanitizer and UBSan.
+FUZZ_CC ?= clang
+FUZZ_SANITIZE = -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+FUZZ_SRC = $(wildcard tests/bats/fuzz/fuzz_*.c)
+FUZZ_TARGETS = $(FUZZ_SRC:tests/bats/fuzz/fuzz_%.c=$(BUILD)/fuzz/%)
+FUZZ_LIB_OBJ = $(LIB_SRC:%.c=$(BUILD)/fuzz/%.o)
+# Mutations do not find good signatures: fuzz_script.c can make them easy.
+$(BUILD)/fuzz/script: FUZZ_WRAP = -Wl,--wrap=bb_ecdsa_verify,--wrap=bb_schnorr_verify
+
+$(BUILD)/fuzz/%.o: %.c | $(WAIT)
+	@mkdir -p $(@D)
+	$(FUZZ_CC) $(CPPFLAGS) -O1 -g -std=c11 -pthread $(WARN) -fsanitize=fuzzer-no-link \
+		$(FUZZ_SANITIZE) -MMD -MP -c -o $@ $<
+
+$(FUZZ_TARGETS): $(BUILD)/fuzz/%: $(BUILD)/fuzz/tests/bats/fuzz/fuzz_%.o $(FUZZ_LIB_OBJ)
+	$(FUZZ_CC) -pthread -fsanitize=fuzzer $(FUZZ_SANITIZE) $(FUZZ_WRAP) -o $@ $^ $(LDLIBS)
+
+fuzz: $(FUZZ_TARGETS)
+	@BUILD=$(BUILD) tests/bats/fuzz/fuzz.sh $(notdir $(FUZZ_TARGETS))
 
 MAN1 = $(wildcard cmd/*.1)
 MAN5 = $(wildcard cmd/*.5)
@@ -67,38 +157,8 @@ lint: all
 clean:
 	rm -rf build bin
 
-# What each goal needs of Debian.  apt-get is asked only for what dpkg does not know as
-# installed, so a machine that has everything needs no network.  Plain `make` installs nothing.
-DEPS_all = gcc libc6-dev make libsecp256k1-dev libssl-dev libyajl-dev libunistring-dev \
-	libseccomp-dev
-DEPS_demo = $(DEPS_all) jq
-DEPS_check = $(DEPS_all) bats jq parallel python3 xz-utils \
-	$(if $(shell command -v npm),,npm)
-DEPS_asan = $(DEPS_check)
-DEPS_bench = $(DEPS_all) jq python3 xz-utils
-DEPS_fuzz = $(DEPS_all) clang libclang-rt-dev
-DEPS_lint = $(DEPS_all) shellcheck clang-format mandoc
-DEPS = $(sort $(foreach g,$(filter all demo check asan bench fuzz lint,$(MAKECMDGOALS)),$(DEPS_$(g))))
-
-deps:
-	@command -v dpkg-query >/dev/null || exit 0; missing=; \
-	for p in $(DEPS); do \
-		dpkg-query -W -f '$${db:Status-Status}\n' $$p 2>/dev/null | grep -qx installed || \
-			missing="$$missing $$p"; \
-	done; \
-	[ -n "$$missing" ] || exit 0; \
-	[ "$$(id -u)" = 0 ] || { echo "missing:$$missing (as root, make $(MAKECMDGOALS) installs them)" >&2; exit 1; }; \
-	echo "installing$$missing"; \
-	apt-get update -qq && \
-	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing
-
-# Those goals' prerequisites wait for the packages; nothing is built again because of it.
-ifneq ($(filter demo check asan bench fuzz lint,$(MAKECMDGOALS)),)
-$(LIB_OBJ) $(SHARED_OBJ) $(CMD_SRC:%.c=$(BUILD)/%.o) $(BUILD)/tests/bats/vectors/vectors.o: | deps
-endif
-.PHONY: deps
-
 .SECONDARY:
-.PHONY: all check demo bench asan fuzz lint install clean
+.PHONY: all deps check demo bench asan fuzz lint install clean
 
--include $(wildcard $(BUILD)/lib/*/*.d $(BUILD)/cmd/*.d $(BUILD)/tests/bats/*/*.d)
+-include $(foreach b,$(BUILD) $(BUILD)/asan $(BUILD)/fuzz,\
+	$(wildcard $(b)/lib/*/*.d $(b)/cmd/*.d $(b)/tests/bats/*/*.d))

@@ -63,7 +63,8 @@ static bool inputs_detail(char out[BB_DETAIL_SIZE], const char *reason, const st
 
 	for (size_t i = 0; (below || premature) && i < tx->in_count; i++) {
 		const struct bb_prevout *p = &prevouts[i];
-		in += p->value_sat;
+		if (below) /* the values are then known to be in range */
+			in += p->value_sat;
 		if (premature && p->coinbase == 1 && height - p->height < maturity) {
 			snprintf(out, BB_DETAIL_SIZE,
 				"tried to spend coinbase at depth %" PRId64,
@@ -71,9 +72,9 @@ static bool inputs_detail(char out[BB_DETAIL_SIZE], const char *reason, const st
 			return true;
 		}
 	}
-	for (size_t i = 0; i < tx->out_count; i++)
+	for (size_t i = 0; below && i < tx->out_count; i++)
 		paid += tx->out[i].value_sat;
-	if (!below || in >= paid)
+	if (in >= paid)
 		return false;
 	money(in_text, in);
 	money(out_text, paid);
@@ -105,11 +106,13 @@ static void coinbase_detail(char out[BB_DETAIL_SIZE], const struct bb_block *blo
 
 	for (size_t i = 0; i < block->tx[0].out_count; i++)
 		paid += block->tx[0].out[i].value_sat;
-	for (size_t i = 0, spends = bb_block_spends(block); i < spends; i++)
-		limit += prevouts[i].value_sat;
-	for (size_t i = 1; i < block->tx_count; i++)
+	for (size_t i = 1; i < block->tx_count;
+		i++) { /* one by one, so that no sum overflows */
+		for (size_t k = 0; k < block->tx[i].in_count; k++)
+			limit += (prevouts++)->value_sat;
 		for (size_t k = 0; k < block->tx[i].out_count; k++)
 			limit -= block->tx[i].out[k].value_sat;
+	}
 	snprintf(out, BB_DETAIL_SIZE,
 		"coinbase pays too much (actual=%" PRId64 " vs limit=%" PRId64 ")", paid,
 		limit);

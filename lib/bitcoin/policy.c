@@ -83,17 +83,25 @@ static const char *check_output(size_t *data_left, struct bb_span script)
 	}
 }
 
+static size_t dust_count(const struct bb_tx *tx)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < tx->out_count; i++)
+		n += tx->out[i].value_sat < bb_dust_limit(tx->out[i].script);
+	return n;
+}
+
 static const char *check_outputs(const struct bb_tx *tx)
 {
-	size_t data_left = BB_MAX_DATACARRIER, dust = 0;
+	size_t data_left = BB_MAX_DATACARRIER;
 	const char *why;
 
 	for (size_t i = 0; i < tx->out_count; i++) {
 		if ((why = check_output(&data_left, tx->out[i].script)))
 			return why;
-		dust += tx->out[i].value_sat < bb_dust_limit(tx->out[i].script);
 	}
-	return dust > MAX_DUST_OUTPUTS ? "dust" : NULL;
+	return dust_count(tx) > MAX_DUST_OUTPUTS ? "dust" : NULL;
 }
 
 const char *bb_check_standard(const struct bb_tx *tx)
@@ -211,6 +219,15 @@ static bool witness_is_standard(const struct bb_txin *in, struct bb_span script)
 	return true;
 }
 
+/* Does it pay a miner? Then nobody has a reason to spend its dust. */
+static bool pays_fee(const struct bb_tx *tx, const struct bb_prevout *prevouts)
+{
+	unsigned unjudged;
+	int64_t fee;
+
+	return !bb_check_tx_inputs(&fee, &unjudged, tx, prevouts, -1, 0) && fee > 0;
+}
+
 const char *bb_check_standard_inputs(const struct bb_tx *tx, const struct bb_prevout *prevouts)
 {
 	uint64_t sigops = 0;
@@ -227,6 +244,8 @@ const char *bb_check_standard_inputs(const struct bb_tx *tx, const struct bb_pre
 	for (size_t i = 0; i < tx->in_count; i++)
 		if (!witness_is_standard(&tx->in[i], prevouts[i].script))
 			return "bad-witness-nonstandard";
+	if (dust_count(tx) && pays_fee(tx, prevouts))
+		return "dust";
 	if (bb_tx_sigops_cost(tx, prevouts, BB_VERIFY_STANDARD) > BB_MAX_STANDARD_SIGOPS_COST)
 		return "bad-txns-too-many-sigops";
 	return NULL;

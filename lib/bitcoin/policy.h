@@ -20,11 +20,11 @@ enum {
 /* The value below which an output is dust: 0 for what can never be spent. */
 int64_t bb_dust_limit(struct bb_span script);
 /* IsStandardTx: NULL or "version" "tx-size" "scriptsig-size" "scriptsig-not-pushonly"
- * "scriptpubkey" "datacarrier" "dust" "tx-size-small". One dust output passes (ephemeral:
- * whether its fee is zero is the mempool's question). */
+ * "scriptpubkey" "datacarrier" "dust" "tx-size-small". One dust output passes here. */
 const char *bb_check_standard(const struct bb_tx *tx);
-/* With known prevouts: ValidateInputsStandardness, IsWitnessStandard and sigops:
- * "bad-txns-nonstandard-inputs" "bad-witness-nonstandard" "bad-txns-too-many-sigops". */
+/* With known prevouts: ValidateInputsStandardness, IsWitnessStandard, ephemeral dust (none
+ * unless the fee is zero) and sigops: "bad-txns-nonstandard-inputs" "bad-witness-nonstandard"
+ * "dust" "bad-txns-too-many-sigops". */
 const char *bb_check_standard_inputs(const struct bb_tx *tx, const struct bb_prevout *prevouts);
 
 #endif

@@ -583,7 +583,7 @@ static const char *check_turn(int64_t *fees, int64_t *cost, unsigned *unjudged,
 	return NULL;
 }
 
-const char *bb_check_block_inputs(unsigned *unjudged, const struct bb_block *block,
+const char *bb_check_block_inputs(unsigned *unjudged, size_t *at, const struct bb_block *block,
 	struct bb_prevout *prevouts, const struct bb_block_claims *claims, uint32_t flags,
 	const struct bb_network *n)
 {
@@ -593,6 +593,7 @@ const char *bb_check_block_inputs(unsigned *unjudged, const struct bb_block *blo
 	const char *why;
 
 	for (size_t i = 1; i < block->tx_count; i++) {
+		*at = i;
 		if (i >= trouble.tx)
 			return trouble.why;
 		if ((why = check_turn(&fees, &cost, unjudged, &block->tx[i], prevouts,
@@ -600,6 +601,7 @@ const char *bb_check_block_inputs(unsigned *unjudged, const struct bb_block *blo
 			return why;
 		prevouts += block->tx[i].in_count;
 	}
+	*at = SIZE_MAX;
 	for (size_t i = 0; i < block->tx[0].out_count; i++)
 		paid += block->tx[0].out[i].value_sat;
 	if (claims->height < 0)

@@ -76,8 +76,9 @@ bool bb_check_block(char reason[BB_REASON_SIZE], unsigned *unjudged,
 /* The rest of what connecting a block checks without its scripts, in Core's order: double
  * spends, maturity, sums, lock times, sigops cost, and the coinbase's value. Prevouts, all
  * known, in input order; what they leave unsaid of the block's own outputs is filled in. NULL
- * or the reason, "prevout-mismatch" for a claim that the block itself disproves. */
-const char *bb_check_block_inputs(unsigned *unjudged, const struct bb_block *block,
+ * or the reason, "prevout-mismatch" for a claim that the block itself disproves; *at is then
+ * the transaction it was found in, or SIZE_MAX. */
+const char *bb_check_block_inputs(unsigned *unjudged, size_t *at, const struct bb_block *block,
 	struct bb_prevout *prevouts, const struct bb_block_claims *claims, uint32_t flags,
 	const struct bb_network *n);
 

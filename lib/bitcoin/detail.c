@@ -89,14 +89,13 @@ void bb_tx_detail(char out[BB_DETAIL_SIZE], const char *reason, const struct bb_
 	inputs_detail(out, reason, tx, prevouts, height, maturity);
 }
 
-static void bad_tx_detail(char out[BB_DETAIL_SIZE], const struct bb_tx *tx)
+static void txid_text(char out[65], const struct bb_tx *tx)
 {
 	unsigned char txid[32];
-	char text[65] = "";
 
 	bb_tx_txid(txid, tx);
-	bb_hash_encode(text, txid);
-	snprintf(out, BB_DETAIL_SIZE, "Transaction check failed (tx hash %s) ", text);
+	bb_hash_encode(out, txid);
+	out[64] = '\0';
 }
 
 static void coinbase_detail(char out[BB_DETAIL_SIZE], const struct bb_block *block,
@@ -118,52 +117,72 @@ static void coinbase_detail(char out[BB_DETAIL_SIZE], const struct bb_block *blo
 		limit);
 }
 
+/* What connecting a block says of the inputs of transaction `at`. */
+static void connect_detail(char out[BB_DETAIL_SIZE], const char *reason,
+	const struct bb_block *block, size_t at, const struct bb_prevout *prevouts,
+	int64_t height, int64_t maturity)
+{
+	char txid[65], text[BB_DETAIL_SIZE / 2] = "";
+	size_t len = 0;
+
+	for (size_t i = 1; i < at; i++)
+		prevouts += block->tx[i].in_count;
+	txid_text(txid, &block->tx[at]);
+	if (strcmp(reason, "bad-txns-nonfinal") == 0) {
+		snprintf(
+			out, BB_DETAIL_SIZE, "contains a non-BIP68-final transaction %s", txid);
+		return;
+	}
+	if (fixed_detail(out, reason) ||
+		inputs_detail(out, reason, &block->tx[at], prevouts, height, maturity))
+		len = strlen(out);
+	if (strcmp(reason, "bad-blk-sigops") == 0)
+		snprintf(out, BB_DETAIL_SIZE, "too many sigops");
+	else if (strncmp(reason, "bad-txns-accumulated", 20) != 0 && len < sizeof(text)) {
+		memcpy(text, out, len + 1);
+		snprintf(out, BB_DETAIL_SIZE, "%s in transaction %s", text, txid);
+	}
+}
+
 void bb_block_detail(char out[BB_DETAIL_SIZE], const char *reason, const struct bb_block *block,
-	const struct bb_prevout *prevouts, const struct bb_block_claims *claims,
+	size_t at, const struct bb_prevout *prevouts, const struct bb_block_claims *claims,
 	const struct bb_network *n)
 {
-	int64_t sigops = 0;
+	char txid[65];
 
 	out[0] = '\0';
-	if (fixed_detail(out, reason))
-		return;
-	if (strncmp(reason, "bad-version(", 12) == 0)
+	if (prevouts && at < block->tx_count)
+		connect_detail(
+			out, reason, block, at, prevouts, claims->height, n->coinbase_maturity);
+	else if (fixed_detail(out, reason))
+		;
+	else if (strncmp(reason, "bad-version(", 12) == 0)
 		snprintf(out, BB_DETAIL_SIZE, "rejected nVersion=0x%08x block",
 			(unsigned)block->header.version);
 	else if (strcmp(reason, "bad-txns-nonfinal") == 0)
 		snprintf(out, BB_DETAIL_SIZE, "non-final transaction");
+	else if (strcmp(reason, "bad-blk-sigops") == 0)
+		snprintf(out, BB_DETAIL_SIZE, "out-of-bounds SigOpCount");
+	else if (strcmp(reason, "bad-cb-amount") == 0)
+		coinbase_detail(out, block, prevouts, bb_subsidy(n, claims->height));
 	for (size_t i = 0; i < block->tx_count && !out[0]; i++) {
 		const char *why = bb_check_tx(&block->tx[i]);
-		if (why && strcmp(why, reason) == 0)
-			bad_tx_detail(out, &block->tx[i]);
-		sigops += bb_tx_legacy_sigops(&block->tx[i]);
-	}
-	if (strcmp(reason, "bad-blk-sigops") == 0)
-		snprintf(out, BB_DETAIL_SIZE, "%s",
-			sigops * BB_WITNESS_SCALE > BB_MAX_BLOCK_SIGOPS_COST
-				? "out-of-bounds SigOpCount"
-				: "too many sigops");
-	if (out[0] || !prevouts)
-		return;
-	if (strcmp(reason, "bad-cb-amount") == 0)
-		coinbase_detail(out, block, prevouts, bb_subsidy(n, claims->height));
-	for (size_t i = 1; i < block->tx_count && !out[0]; i++) {
-		inputs_detail(out, reason, &block->tx[i], prevouts, claims->height,
-			n->coinbase_maturity);
-		prevouts += block->tx[i].in_count;
+		if (!why || strcmp(why, reason) != 0)
+			continue;
+		txid_text(txid, &block->tx[i]);
+		snprintf(out, BB_DETAIL_SIZE, "Transaction check failed (tx hash %s) ", txid);
 	}
 }
 
 void bb_script_detail(char out[BB_DETAIL_SIZE], const struct bb_tx *tx, size_t index)
 {
-	unsigned char txid[32], wtxid[32];
-	char a[65] = "", b[65] = "", c[65] = "";
+	unsigned char hash[32];
+	char txid[65], wtxid[65] = "", spent[65] = "";
 
-	bb_tx_txid(txid, tx);
-	bb_tx_wtxid(wtxid, tx);
-	bb_hash_encode(a, txid);
-	bb_hash_encode(b, wtxid);
-	bb_hash_encode(c, tx->in[index].prevout.txid);
-	snprintf(out, BB_DETAIL_SIZE, "input %zu of %s (wtxid %s), spending %s:%u", index, a, b,
-		c, tx->in[index].prevout.vout);
+	txid_text(txid, tx);
+	bb_tx_wtxid(hash, tx);
+	bb_hash_encode(wtxid, hash);
+	bb_hash_encode(spent, tx->in[index].prevout.txid);
+	snprintf(out, BB_DETAIL_SIZE, "input %zu of %s (wtxid %s), spending %s:%u", index, txid,
+		wtxid, spent, tx->in[index].prevout.vout);
 }

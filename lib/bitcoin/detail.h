@@ -11,9 +11,10 @@ enum { BB_DETAIL_SIZE = 320 };
 /* Of a loose transaction; height -1: not claimed. */
 void bb_tx_detail(char out[BB_DETAIL_SIZE], const char *reason, const struct bb_tx *tx,
 	const struct bb_prevout *prevouts, int64_t height, int64_t maturity);
-/* Of a block; prevouts NULL: not all known. */
+/* Of a block; `at` is the transaction whose inputs were refused, or SIZE_MAX; prevouts NULL:
+ * not all known. */
 void bb_block_detail(char out[BB_DETAIL_SIZE], const char *reason, const struct bb_block *block,
-	const struct bb_prevout *prevouts, const struct bb_block_claims *claims,
+	size_t at, const struct bb_prevout *prevouts, const struct bb_block_claims *claims,
 	const struct bb_network *n);
 /* Of input `index`, whose script failed. */
 void bb_script_detail(char out[BB_DETAIL_SIZE], const struct bb_tx *tx, size_t index);

@@ -299,6 +299,7 @@ void bb_judge_block(
 {
 	char reason[BB_REASON_SIZE];
 	const char *why = NULL;
+	size_t at = SIZE_MAX;
 	uint32_t flags;
 	bool sound;
 
@@ -313,20 +314,18 @@ void bb_judge_block(
 			refuse(v, "missing-prevouts");
 		v->unjudged |= BB_UNJUDGED_INPUTS | BB_UNJUDGED_SUBSIDY;
 		if (!v->valid)
-			bb_block_detail(
-				v->detail, v->error, &l->block, NULL, &l->claims, j->network);
+			bb_block_detail(v->detail, v->error, &l->block, at, NULL, &l->claims,
+				j->network);
 		return;
 	}
-	/* The genesis block's output is not a coin and spends nothing: it has no inputs' rules.
-	 */
 	if (sound)
-		why = bb_check_block_inputs(
-			&v->unjudged, &l->block, l->prevouts, &l->claims, flags, j->network);
+		why = bb_check_block_inputs(&v->unjudged, &at, &l->block, l->prevouts,
+			&l->claims, flags, j->network);
 	if (why)
 		refuse(v, why);
 	if (!v->valid)
-		bb_block_detail(
-			v->detail, v->error, &l->block, l->prevouts, &l->claims, j->network);
+		bb_block_detail(v->detail, v->error, &l->block, at, l->prevouts, &l->claims,
+			j->network);
 	if (v->valid || (j->every_input && l->block.tx_count))
 		run_block_scripts(v, j, l, flags);
 }

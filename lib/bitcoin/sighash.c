@@ -87,16 +87,31 @@ void bb_sighash_cache_fill(struct bb_sighash_cache *c)
 
 /* Legacy. */
 
+/* Where Core's walk stops at a push that runs past the end: after its opcode and length. The
+ * script fails there anyway, but a signature checked before it has hashed just so much. */
+static const unsigned char *broken_push(const unsigned char *op, const unsigned char *end)
+{
+	const size_t length_bytes = *op == OP_PUSHDATA1	  ? 1
+				    : *op == OP_PUSHDATA2 ? 2
+				    : *op == OP_PUSHDATA4 ? 4
+							  : 0;
+
+	op++;
+	return (size_t)(end - op) >= length_bytes ? op + length_bytes : op;
+}
+
 /* The script code with its length, OP_CODESEPARATORs left out. */
 static void add_script_code(struct bb_sha256 *h, struct bb_span script)
 {
 	struct bb_reader r = bb_reader(script.data, script.len);
-	const unsigned char *from = script.data, *end = script.data + script.len;
+	const unsigned char *from = r.p, *at = r.p;
 	struct bb_op op;
 	size_t separators = 0;
 
-	while (bb_script_next(&op, &r))
+	for (; bb_script_next(&op, &r); at = r.p)
 		separators += op.opcode == OP_CODESEPARATOR;
+	if (r.bad)
+		at = broken_push(at, r.end);
 	bb_sha256_add_compact(h, script.len - separators);
 	r = bb_reader(script.data, script.len);
 	while (separators && bb_script_next(&op, &r)) {
@@ -105,7 +120,7 @@ static void add_script_code(struct bb_sha256 *h, struct bb_span script)
 		bb_sha256_add(h, from, (size_t)(r.p - 1 - from));
 		from = r.p;
 	}
-	bb_sha256_add(h, from, (size_t)(end - from));
+	bb_sha256_add(h, from, (size_t)(at - from));
 }
 
 /* Inputs other than the signed one, 41 bytes each, gathered so that the hash is fed in large

@@ -137,6 +137,7 @@ static void trace_step(void *arg, const struct bb_step *step)
 	bb_json_close(&w, ']');
 	bb_json_close(&w, '}');
 	bb_json_end_line(&w);
+	worker_turn(r->worker);
 }
 
 /* --mark: the line with what was found, for a judge that trusts this process. */

@@ -8,6 +8,7 @@
 enum {
 	BATCH_BYTES = 64 << 10,
 	BATCH_LINES = 256,
+	MUCH = 1 << 20, /* bytes of one record's answer */
 	MAX_IN_FLIGHT =
 		64 << 20, /* bytes of lines handed over and not yet answered, but for one */
 	MAX_THREADS = 256,
@@ -124,6 +125,20 @@ static void work_batch(struct pool *p, struct worker *w, struct batch *b)
 	b->status = w->status;
 }
 
+static void write_out(struct bb_sink *sink, struct bb_buf *out)
+{
+	sink->buf = *out;
+	bb_sink_flush(sink);
+	*out = sink->buf;
+	sink->buf = (struct bb_buf){0};
+}
+
+void worker_turn(struct worker *w)
+{
+	if (w->sink && w->out->len >= MUCH)
+		write_out(w->sink, w->out);
+}
+
 /* Ready for new lines; what a huge one swelled is not kept. */
 static void empty_batch(struct batch *b)
 {
@@ -150,10 +165,7 @@ static void write_done(struct pool *p)
 		struct bb_sink err = {.fd = 2, .buf = b->err};
 		if (!p->stop) {
 			pthread_mutex_unlock(&p->lock);
-			p->out->buf = b->out;
-			bb_sink_flush(p->out);
-			b->out = p->out->buf;
-			p->out->buf = (struct bb_buf){0};
+			write_out(p->out, &b->out);
 			bb_sink_flush(&err);
 			b->err = err.buf;
 			pthread_mutex_lock(&p->lock);
@@ -300,6 +312,7 @@ struct pool *pool_new(
 	p->out = out;
 	p->fn = fn;
 	p->arg = arg;
+	p->self.sink = out;
 	p->threads = threads > 1 ? threads < MAX_THREADS ? threads : MAX_THREADS : 0;
 	p->ring_size = p->threads ? 4 * p->threads : 1;
 	p->ring = calloc(p->ring_size, sizeof(*p->ring));

@@ -18,12 +18,16 @@ struct worker {
 	int status;			    /* of the batch at hand: the highest */
 	bool bad;			    /* the record at hand was bad, for --fail-fast */
 	const struct bb_parallel *parallel; /* the other workers' help, or NULL */
+	struct bb_sink *sink;		    /* with one thread: where `out` goes; else NULL */
 };
 
 struct pool;
 
 /* Called for each line, which is borrowed; its data is NULL for one over the limit. */
 typedef void line_fn(struct worker *w, void *arg, struct bb_span line, uint64_t number);
+
+/* With one thread, write what has gathered in `out` before the record's end, if it is much. */
+void worker_turn(struct worker *w);
 
 /* `threads` 1 starts none. NULL: no memory, no threads. Borrows `in`, `out`. */
 struct pool *pool_new(

@@ -521,6 +521,9 @@ static void check_own(struct trouble *t, const struct bb_block *block, const str
 
 	if (!found)
 		return;
+	/* At no height is the block's own coinbase mature. */
+	if (found->at == 0 && c->height < 0)
+		blame(t, s->tx, "bad-txns-premature-spend-of-coinbase");
 	if (found->at >= s->tx || s->outpoint->vout >= block->tx[found->at].out_count)
 		blame(t, s->tx, "bad-txns-inputs-missingorspent");
 	else if (!own_claim_holds(claim, &block->tx[found->at].out[s->outpoint->vout], &truth))

@@ -222,7 +222,7 @@ static bool witness_is_standard(const struct bb_txin *in, struct bb_span script)
 /* Does it pay a miner? Then nobody has a reason to spend its dust. */
 static bool pays_fee(const struct bb_tx *tx, const struct bb_prevout *prevouts)
 {
-	unsigned unjudged;
+	unsigned unjudged = 0;
 	int64_t fee;
 
 	return !bb_check_tx_inputs(&fee, &unjudged, tx, prevouts, -1, 0) && fee > 0;

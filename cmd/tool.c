@@ -1,6 +1,7 @@
 #include "tool.h"
 
 #include <ctype.h>
+#include <fcntl.h>
 #include <sched.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -12,10 +13,20 @@
 
 enum { MAX_PARAMETERS = 1 << 20, MAX_THREADS = 1024 };
 
-/* Wrong options are reported here, as a line of JSON, and not by getopt. */
-__attribute__((constructor)) static void quiet_getopt(void)
+/* The call's words, for errors about them. */
+static char **words;
+
+/* Before main, for every tool. Wrong options are reported here, as a line of JSON, and not by
+ * getopt. And where a shell closed stdin, stdout or stderr, no file may come to stand in its
+ * place: reading from it, or writing to it, shall fail. */
+__attribute__((constructor)) static void start(int argc, char **argv)
 {
+	(void)argc;
+	words = argv;
 	opterr = 0;
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", fd ? O_RDONLY : O_WRONLY) != fd)
+			_exit(BB_SYSTEM);
 }
 
 static void put_reason(struct bb_buf *b, const struct tool *t, const char *fmt, va_list args)
@@ -38,6 +49,17 @@ noreturn void tool_die(const struct tool *t, enum bb_status status, const char *
 	exit(status);
 }
 
+/* The usage lines alone: the first, and those set in below it. */
+static size_t usage_len(const char *synopsis)
+{
+	const char *line = synopsis;
+
+	do
+		line += strcspn(line, "\n") + 1;
+	while (*line == ' ');
+	return (size_t)(line - synopsis);
+}
+
 noreturn void tool_usage(const struct tool *t, const char *fmt, ...)
 {
 	struct bb_sink err = {.fd = STDERR_FILENO};
@@ -46,7 +68,7 @@ noreturn void tool_usage(const struct tool *t, const char *fmt, ...)
 	va_start(args, fmt);
 	put_reason(&err.buf, t, fmt, args);
 	va_end(args);
-	bb_put_str(&err.buf, t->synopsis);
+	bb_put(&err.buf, t->synopsis, usage_len(t->synopsis));
 	bb_sink_flush(&err);
 	exit(BB_CALLER);
 }
@@ -64,11 +86,15 @@ static noreturn void say(const struct tool *t, const char *text)
 
 static noreturn void wrong_option(const struct tool *t)
 {
-	if (optopt >= TOOL_HELP)
-		tool_usage(t, "an option has no argument, or one it does not take");
-	if (isgraph(optopt))
+	const char *word = words[optind - 1];
+
+	if (optopt > 0 && optopt < TOOL_HELP && word[0] == '-' && word[1] != '-')
 		tool_usage(t, "unknown option, or one without its argument: -%c", optopt);
-	tool_usage(t, "unknown option");
+	if (optopt)
+		tool_usage(t,
+			"an option without its argument, or with one it does not take: %s",
+			word);
+	tool_usage(t, "unknown option: %s", word);
 }
 
 void tool_option(const struct tool *t, int opt, struct bb_lines *in, const char **network)

@@ -31,13 +31,19 @@ static struct bb_span keep(struct parse *p, const unsigned char *s, size_t len)
 	return bb_arena_copy(p->arena, BB_SPAN(s, len));
 }
 
+/* Blanks and what separates members. */
+static bool is_between(unsigned char c)
+{
+	return c == ',' || c == ':' || c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
 /* The token that was just lexed, as it stands in the line. */
 static struct bb_span token(struct parse *p)
 {
 	size_t start = p->token_end;
 	size_t end = yajl_get_bytes_consumed(p->yajl);
 
-	while (start < end && memchr(" \t\r\n,:", p->line.data[start], 6))
+	while (start < end && is_between(p->line.data[start]))
 		start++;
 	p->token_end = end;
 	return BB_SPAN(p->line.data + start, end - start);

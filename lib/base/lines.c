@@ -239,8 +239,8 @@ int bb_lines_close(struct bb_lines *in, struct bb_sink *out)
 		strncat(why, strerror(out->error), 200);
 		bb_lines_report(in, 0, BB_SYSTEM, why, BB_SPAN(NULL, 0));
 	}
-	if (!in->records)
-		bb_lines_status(in, BB_NO);
+	if (!in->records && !in->status)
+		bb_lines_report(in, 0, BB_NO, "no input", BB_SPAN(NULL, 0));
 	if (out)
 		bb_buf_free(&out->buf);
 	if (in->opened && in->fd > STDIN_FILENO)

@@ -74,8 +74,8 @@ void bb_lines_report(struct bb_lines *in, uint64_t number, enum bb_status status
 	const char *why, struct bb_span from);
 /* Raise the status. */
 void bb_lines_status(struct bb_lines *in, enum bb_status status);
-/* Flush, free, and give the exit status: 1 when there was no record at all, 3 when the output
- * could not be written (out may be NULL). */
+/* Flush, free, and give the exit status: 1, reported, when there was no record at all, 3 when
+ * the output could not be written (out may be NULL). */
 int bb_lines_close(struct bb_lines *in, struct bb_sink *out);
 
 /* {"type":"error","tool":"...","line":N,"error":"..."}; line 0 and an empty from are left out.

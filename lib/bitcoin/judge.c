@@ -31,7 +31,22 @@ static void refuse_script(struct bb_verdict *v, const char *prefix, enum bb_scri
 	bb_script_detail(v->detail, tx, index);
 }
 
-/* Transactions. */
+/* Scripts. */
+
+/* The inputs of a transaction, or of all in a block, as one row, so that threads may take them
+ * in any order. */
+struct row {
+	struct bb_sighash_cache *caches; /* one for each transaction */
+	size_t cache_count;
+	uint32_t *tx_of; /* of each input; NULL: all are of the first transaction */
+	uint32_t *first; /* the first input of each transaction */
+	size_t count;	 /* inputs */
+	size_t only;	 /* judge this one alone, unless SIZE_MAX */
+	uint32_t flags;
+	unsigned char *results;
+};
+
+enum { INPUTS_A_TURN = 16 };
 
 /* Can this input's script be judged with the prevouts at hand? Taproot signs them all. */
 static bool can_judge(const struct bb_sighash_cache *cache, size_t index)
@@ -45,30 +60,84 @@ static bool can_judge(const struct bb_sighash_cache *cache, size_t index)
 	return !bb_script_is_witness(&version, &program, p->script) || version == 0;
 }
 
+static void fill_cache(void *arg, size_t i, struct bb_interpreter *vm)
+{
+	struct row *row = arg;
+
+	(void)vm;
+	bb_sighash_cache_fill(&row->caches[i]);
+}
+
+static void run_turn(void *arg, size_t turn, struct bb_interpreter *vm)
+{
+	struct row *row = arg;
+	size_t end = (turn + 1) * INPUTS_A_TURN;
+
+	if (end > row->count)
+		end = row->count;
+	for (size_t n = turn * INPUTS_A_TURN; n < end; n++) {
+		const size_t t = row->tx_of ? row->tx_of[n] : 0;
+		const size_t index = n - (row->tx_of ? row->first[t] : 0);
+		if ((row->only == SIZE_MAX || n == row->only) &&
+			can_judge(&row->caches[t], index))
+			row->results[n] = (unsigned char)bb_verify_input(
+				vm, &row->caches[t], index, row->flags);
+	}
+}
+
+static void for_all(const struct bb_judge *j, bool parallel,
+	void (*fn)(void *, size_t, struct bb_interpreter *), struct row *row, size_t count)
+{
+	if (parallel) {
+		j->parallel->run(j->parallel->pool, fn, row, count);
+		return;
+	}
+	for (size_t i = 0; i < count; i++)
+		fn(row, i, j->vm);
+}
+
+/* Judge the row's scripts; `prefix` begins the reject reason of the first that fails. */
+static void run_row(
+	struct bb_verdict *v, const struct bb_judge *j, struct row *row, const char *prefix)
+{
+	const size_t turns = (row->count + INPUTS_A_TURN - 1) / INPUTS_A_TURN;
+	const bool parallel = j->parallel && turns > 2;
+
+	if (!row->results) {
+		refuse(v, "out of memory");
+		return;
+	}
+	memset(row->results, BB_RESULT_NONE, row->count);
+	if (parallel) /* what is shared must not change any more */
+		for_all(j, parallel, fill_cache, row, row->cache_count);
+	for_all(j, parallel, run_turn, row, turns);
+	v->results = row->results;
+	v->result_count = row->count;
+	for (size_t n = 0; n < row->count && !v->has_input; n++) {
+		const size_t t = row->tx_of ? row->tx_of[n] : 0;
+		if (row->results[n] && row->results[n] != BB_RESULT_NONE)
+			refuse_script(v, prefix, row->results[n], n, row->caches[t].tx,
+				n - (row->tx_of ? row->first[t] : 0));
+	}
+}
+
+/* Transactions. */
+
 static void run_scripts(struct bb_verdict *v, const struct bb_judge *j,
 	const struct bb_txline *l, uint32_t flags, size_t only)
 {
 	struct bb_sighash_cache cache;
+	struct row row = {
+		.caches = &cache,
+		.cache_count = 1,
+		.count = l->tx.in_count,
+		.only = only,
+		.flags = flags,
+		.results = bb_arena_alloc(j->arena, l->tx.in_count + 1),
+	};
 
-	v->results = bb_arena_alloc(j->arena, l->tx.in_count + 1);
-	if (!v->results) {
-		refuse(v, "out of memory");
-		return;
-	}
-	v->result_count = l->tx.in_count;
-	memset(v->results, BB_RESULT_NONE, v->result_count);
 	bb_sighash_cache_init(&cache, &l->tx, l->prevouts);
-	for (size_t i = 0; i < l->tx.in_count; i++) {
-		enum bb_script_error e;
-		if ((only != SIZE_MAX && i != only) || !can_judge(&cache, i))
-			continue;
-		e = bb_verify_input(j->vm, &cache, i, flags);
-		v->results[i] = (unsigned char)e;
-		if (e && !v->has_input)
-			refuse_script(v, "mempool", e, i, &l->tx, i);
-		if (e && !j->every_input)
-			break;
-	}
+	run_row(v, j, &row, "mempool");
 }
 
 /* `flags` and `input` of the line. */
@@ -92,22 +161,17 @@ static bool read_line_flags(
 	return true;
 }
 
-/* More signature operations than any block may hold. */
+/* More signature operations than any block may hold. Like a weight over a block's, it spares
+ * the scripts, which might take very long. */
 static bool too_costly(const struct bb_txline *l)
 {
 	return bb_tx_sigops_cost(&l->tx, l->prevouts, BB_VERIFY_CONSENSUS) >
 	       BB_MAX_BLOCK_SIGOPS_COST;
 }
 
-/* What no block can hold needs no run of its scripts, which might take very long. */
-static bool fits_a_block(const struct bb_txline *l)
-{
-	return bb_tx_weight(&l->tx) <= BB_MAX_BLOCK_WEIGHT && !too_costly(l);
-}
-
 /* The rules around the scripts, in the order of Core's mempool. */
 static void check_around(
-	struct bb_verdict *v, const struct bb_judge *j, const struct bb_txline *l)
+	struct bb_verdict *v, const struct bb_judge *j, const struct bb_txline *l, bool costly)
 {
 	const char *why;
 	int64_t fee;
@@ -141,7 +205,7 @@ static void check_around(
 			j->network->coinbase_maturity);
 	if (why)
 		refuse(v, why);
-	if (too_costly(l))
+	if (costly)
 		refuse(v, "bad-txns-too-many-sigops");
 }
 
@@ -151,23 +215,27 @@ bool bb_judge_tx(struct bb_verdict *v, const char **why, const struct bb_judge *
 	uint32_t flags = BB_VERIFY_CONSENSUS;
 	size_t only = SIZE_MAX;
 	const char *reason = bb_check_tx(&l->tx);
+	bool costly, run;
 
 	*v = (struct bb_verdict){.valid = true};
 	bb_tx_txid(v->id, &l->tx);
 	if (j->line_flags && !read_line_flags(&flags, &only, why, l))
 		return false;
-	if (only == SIZE_MAX) {
-		if (reason)
-			refuse(v, reason);
-		else
-			check_around(v, j, l);
-	}
-	/* An input asked for alone is judged whatever the rest of the transaction is. */
-	if (only != SIZE_MAX || ((l->all_known || j->partial) && !bb_tx_is_coinbase(&l->tx) &&
-					(v->valid || j->every_input) && fits_a_block(l)))
+	if (only != SIZE_MAX) { /* judged whatever the rest of the transaction is */
+		if (!l->prevouts[only].known)
+			refuse(v, "missing-prevouts");
 		run_scripts(v, j, l, flags, only);
-	if (only != SIZE_MAX && !l->prevouts[only].known)
-		refuse(v, "missing-prevouts");
+		return true;
+	}
+	costly = too_costly(l);
+	if (reason)
+		refuse(v, reason);
+	else
+		check_around(v, j, l, costly);
+	run = (l->all_known || j->partial) && !bb_tx_is_coinbase(&l->tx) && !costly &&
+	      bb_tx_weight(&l->tx) <= BB_MAX_BLOCK_WEIGHT;
+	if (run && (v->valid || j->every_input))
+		run_scripts(v, j, l, flags, only);
 	return true;
 }
 
@@ -191,8 +259,10 @@ void bb_judge_mark(const char **consensus, const char **standard, const struct b
 		reason = "coinbase";
 	if (!reason && !l->all_known)
 		reason = "missing-prevouts";
-	if (!reason && !fits_a_block(l))
+	if (!reason && bb_tx_weight(&l->tx) > BB_MAX_BLOCK_WEIGHT)
 		reason = "tx-size";
+	if (!reason && too_costly(l))
+		reason = "bad-txns-too-many-sigops";
 	*consensus = *standard = reason;
 	if (reason)
 		return;
@@ -213,85 +283,32 @@ void bb_judge_mark(const char **consensus, const char **standard, const struct b
 
 /* Blocks. */
 
-/* All inputs of a block as one row, so that threads may take them in any order. */
-struct row {
-	const struct bb_blockline *l;
-	struct bb_sighash_cache *caches; /* one for each transaction */
-	uint32_t *tx_of;		 /* of each input */
-	uint32_t *first;		 /* the first input of each transaction */
-	uint32_t flags;
-	unsigned char *results;
-};
-
-enum { INPUTS_A_TURN = 16 };
-
-static void fill_cache(void *arg, size_t i, struct bb_interpreter *vm)
-{
-	struct row *row = arg;
-
-	(void)vm;
-	bb_sighash_cache_fill(&row->caches[i + 1]);
-}
-
-static void run_turn(void *arg, size_t turn, struct bb_interpreter *vm)
-{
-	struct row *row = arg;
-	size_t end = (turn + 1) * INPUTS_A_TURN;
-
-	if (end > row->l->prevout_count)
-		end = row->l->prevout_count;
-	for (size_t n = turn * INPUTS_A_TURN; n < end; n++) {
-		const size_t t = row->tx_of[n];
-		row->results[n] = (unsigned char)bb_verify_input(
-			vm, &row->caches[t], n - row->first[t], row->flags);
-	}
-}
-
-static void for_all(const struct bb_judge *j,
-	void (*fn)(void *, size_t, struct bb_interpreter *), void *arg, size_t count)
-{
-	if (j->parallel) {
-		j->parallel->run(j->parallel->pool, fn, arg, count);
-		return;
-	}
-	for (size_t i = 0; i < count; i++)
-		fn(arg, i, j->vm);
-}
-
 static void run_block_scripts(struct bb_verdict *v, const struct bb_judge *j,
 	const struct bb_blockline *l, uint32_t flags)
 {
-	const size_t txs = l->block.tx_count, inputs = l->prevout_count;
+	const size_t txs = l->block.tx_count - 1; /* the coinbase spends nothing */
 	struct row row = {
-		.l = l,
 		.caches = bb_arena_array(j->arena, txs, sizeof(*row.caches)),
-		.tx_of = bb_arena_array(j->arena, inputs, sizeof(*row.tx_of)),
+		.cache_count = txs,
+		.tx_of = bb_arena_array(j->arena, l->prevout_count, sizeof(*row.tx_of)),
 		.first = bb_arena_array(j->arena, txs, sizeof(*row.first)),
+		.count = l->prevout_count,
+		.only = SIZE_MAX,
 		.flags = flags,
-		.results = bb_arena_array(j->arena, inputs, 1),
+		.results = bb_arena_alloc(j->arena, l->prevout_count + 1),
 	};
 	size_t n = 0;
 
-	if (!row.caches || !row.tx_of || !row.first || !row.results) {
-		refuse(v, "out of memory");
-		return;
-	}
-	for (size_t t = 1; t < txs; t++) {
-		const struct bb_tx *tx = &l->block.tx[t];
+	if (!row.caches || !row.tx_of || !row.first)
+		row.results = NULL;
+	for (size_t t = 0; t < txs && row.results; t++) {
+		const struct bb_tx *tx = &l->block.tx[t + 1];
 		bb_sighash_cache_init(&row.caches[t], tx, l->prevouts + n);
 		row.first[t] = (uint32_t)n;
 		for (size_t k = 0; k < tx->in_count; k++)
 			row.tx_of[n++] = (uint32_t)t;
 	}
-	if (j->parallel) /* shared caches must not change any more */
-		for_all(j, fill_cache, &row, txs - 1);
-	for_all(j, run_turn, &row, (inputs + INPUTS_A_TURN - 1) / INPUTS_A_TURN);
-	v->results = row.results;
-	v->result_count = inputs;
-	for (n = 0; n < inputs && !v->has_input; n++)
-		if (row.results[n])
-			refuse_script(v, "block", row.results[n], n, &l->block.tx[row.tx_of[n]],
-				n - row.first[row.tx_of[n]]);
+	run_row(v, j, &row, "block");
 }
 
 void bb_judge_block(

@@ -1,0 +1,49 @@
+#!/bin/sh
+# Measure the tools against bare libsecp256k1: bench.sh, with BIN (the tools) and BUILD (holds the
+# program `bench/bench`). Ratios, from one run, rounds in turns; see bench.c. Without the shared
+# data the stream to validate is one made here.
+set -eu
+
+here=$(cd "$(dirname "$0")" && pwd)
+BIN=$(cd "${BIN:-$here/../../../bin}" && pwd)
+BUILD=$(cd "${BUILD:-$here/../../../build}" && pwd)
+data=${BB_SHARED:-$here/../../../../shared}/data/mainnet-txs.ndjson.xz
+bench=$BUILD/bench/bench
+tmp=$(mktemp -d "${TMPDIR:-/tmp}/bb-bench.XXXXXX")
+trap 'rm -rf "$tmp"' EXIT
+unset BB_NETWORK
+
+# unsigned N SCRIPT: N lines, each of a transaction with one input that spends that script.
+unsigned() {
+	awk -v n="$1" -v script="$2" 'BEGIN {
+		for (i = 1; i <= n; i++) {
+			printf "{\"type\":\"tx\",\"hex\":\"0200000001%064x00000000", i
+			printf "00fdffffff01e803000000000000%02x%s00000000\"", length(script) / 2, script
+			printf ",\"prevouts\":[{\"scriptpubkey\":\"%s\",\"value\":2000}]}\n", script
+		}
+	}'
+}
+
+"$BIN/bb-keygen" -n regtest -o "$tmp/key" >"$tmp/public"
+script=$(jq -r .address "$tmp/public" | "$BIN/bb-decode" -n regtest --type address | jq -r .hex)
+unsigned 20000 "$script" >"$tmp/unsigned"
+head -n 1 "$tmp/unsigned" >"$tmp/one-unsigned"
+"$BIN/bb-sign" -n regtest -k "$tmp/key" "$tmp/unsigned" >"$tmp/signed"
+head -n 1 "$tmp/signed" >"$tmp/one-signed"
+
+if [ -e "$data" ]; then
+	xz -dc "$data" >"$tmp/esplora"
+	"$BIN/bb-decode" -n main --lean "$tmp/esplora" >"$tmp/lean"
+	"$bench" validate "mainnet-txs, lean lines" "$BIN/bb-validate" "$tmp/lean" 0.85
+	"$bench" validate "mainnet-txs, Esplora lines" "$BIN/bb-validate" "$tmp/esplora" 0.75
+else
+	echo "no shared data: mainnet-txs is left out, here are P2WPKH spends made by bb-sign"
+	mv "$tmp/signed" "$tmp/lean"
+	"$bench" validate "made lines" "$BIN/bb-validate" "$tmp/lean" 0.85
+fi
+"$bench" threads "$BIN/bb-validate" "$tmp/lean" 1.9
+"$bench" keygen "$BIN/bb-keygen" 20000 0.8
+"$bench" sign "$BIN/bb-sign" "$tmp/key" "$tmp/unsigned" 0.8
+"$bench" start bb-validate 5 "$BIN/bb-validate" -n regtest <"$tmp/one-signed"
+"$bench" start bb-sign 5 "$BIN/bb-sign" -n regtest -k "$tmp/key" <"$tmp/one-unsigned"
+"$bench" memory "$BIN/bb-validate" "$tmp/lean"

@@ -1,0 +1,141 @@
+"""Where the tables lie, how libbb and bb-validate are asked, and how a table is counted."""
+
+import collections
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import threading
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+REPO = os.path.dirname(os.path.dirname(os.path.dirname(HERE)))
+SHARED = os.environ.get("BB_SHARED", os.path.join(os.path.dirname(REPO), "shared"))
+BIN = os.environ.get("BIN", os.path.join(REPO, "bin"))
+BUILD = os.environ.get("BUILD", os.path.join(REPO, "build"))
+NPM = os.path.join(BUILD, "npm")
+# Those told of a table before the rest is only counted.
+SHOWN = 20
+
+
+def shared(name):
+    """The path of one of the shared vectors or data, or None on a machine without them."""
+    path = os.path.join(SHARED, name)
+    return path if os.path.exists(path) else None
+
+
+def npm(name):
+    """The path of a file of an unpacked npm package, or None where npm brought nothing."""
+    path = os.path.join(NPM, name)
+    return path if os.path.exists(path) else None
+
+
+def read_json(path):
+    with open(path, encoding="utf-8") as f:
+        return json.load(f)
+
+
+def read_text(path):
+    with open(path, encoding="utf-8") as f:
+        return f.read()
+
+
+class Table:
+    """Counts rows: all of a row's checks must hold. Prints `name: N of M` at the end."""
+
+    failed = []
+
+    def __init__(self, name):
+        self.name, self.bad, self.rows = name, collections.OrderedDict(), 0
+
+    def row(self, label):
+        self.rows += 1
+        self.label = "row %d: %s" % (self.rows, label)
+        return self.label
+
+    def check(self, ok, note, label=None):
+        if not ok:
+            self.bad.setdefault(label or self.label, []).append(note)
+
+    def equal(self, got, expected, what, label=None):
+        self.check(got == expected, "%s: got %s, expected %s" % (what, got, expected), label)
+
+    def end(self):
+        for label, notes in list(self.bad.items())[:SHOWN]:
+            print("%s: %s: %s" % (self.name, label[:160], notes[0][:400]), file=sys.stderr)
+        if len(self.bad) > SHOWN:
+            print("%s: and %d more" % (self.name, len(self.bad) - SHOWN), file=sys.stderr)
+        print("%s: %d of %d" % (self.name, self.rows - len(self.bad), self.rows), flush=True)
+        if self.bad or not self.rows:
+            Table.failed.append(self.name)
+
+
+class Library:
+    """libbb, asked through the driver vectors.c: one line, one answer."""
+
+    def __init__(self):
+        self.process = subprocess.Popen([os.path.join(BUILD, "vectors")], stdin=subprocess.PIPE,
+                                        stdout=subprocess.PIPE)
+
+    def ask(self, operation, *args):
+        fields = [operation]
+        for a in args:
+            if a is None:
+                fields.append("-")
+            elif isinstance(a, (bytes, bytearray)):
+                fields.append(a.hex())
+            else:
+                fields.append(str(a))
+        self.process.stdin.write("\t".join(fields).encode() + b"\n")
+        self.process.stdin.flush()
+        answer = self.process.stdout.readline()
+        if not answer.endswith(b"\n"):
+            raise RuntimeError("the driver died over: " + "\t".join(fields)[:200])
+        return answer[:-1].decode("utf-8", "replace")
+
+
+def judge(table, cases, *options):
+    """Run one bb-validate over the lines of (label, line, complain) cases and hand each verdict
+    to complain(verdict), which gives a complaint or None. The lines stream: there may be many."""
+    command = [os.path.join(BIN, "bb-validate"), "--verdict", *options]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    waiting, broken = collections.deque(), []
+
+    def feed():
+        try:
+            for label, line, complain in cases:
+                waiting.append((label, complain))
+                text = line if isinstance(line, str) else json.dumps(line, separators=(",", ":"))
+                process.stdin.write(text.encode() + b"\n")
+        except BrokenPipeError:
+            pass
+        except Exception as e:  # of the converter: told by the thread that waits
+            broken.append(e)
+        finally:
+            with contextlib.suppress(BrokenPipeError):
+                process.stdin.close()
+
+    feeder = threading.Thread(target=feed)
+    feeder.start()
+    number = 0
+    for text in process.stdout:
+        number += 1
+        label, complain = waiting.popleft()
+        verdict = json.loads(text)
+        if verdict.get("type") != "verdict" or verdict.get("line") != number:
+            table.check(False, "not the verdict of line %d: %s" % (number, text[:200]), label)
+            continue
+        complaint = complain(verdict)
+        table.check(not complaint, complaint, label)
+    feeder.join()
+    status = process.wait()
+    if broken:
+        raise broken[0]
+    table.check(not waiting, "%d lines got no verdict" % len(waiting), "the end")
+    table.check(status in (0, 1, 2), "bb-validate ended with status %d" % status, "the end")
+
+
+def tx_line(tx, prevouts, **more):
+    """A transaction in the lean form; prevouts are (script, value)."""
+    return dict(type="tx", hex=tx.hex(),
+                prevouts=[{"scriptpubkey": s.hex(), "value": v} for s, v in prevouts], **more)

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -94,6 +95,16 @@ void bb_lines_bad(struct bb_lines *in, const char *why)
 	bb_lines_report(in, in->number, BB_CALLER, why, BB_SPAN(NULL, 0));
 }
 
+/* What the system says of the input at hand. */
+static void report_errno(struct bb_lines *in, const char *what, enum bb_status status)
+{
+	char why[512];
+
+	snprintf(why, sizeof(why), "%s %.300s: %s", what, in->name ? in->name : "stdin",
+		strerror(errno));
+	bb_lines_report(in, 0, status, why, BB_SPAN(NULL, 0));
+}
+
 /* Turn to the next input that can be opened. */
 static bool next_file(struct bb_lines *in)
 {
@@ -110,18 +121,14 @@ static bool next_file(struct bb_lines *in)
 	}
 	while (*in->files) {
 		const char *name = *in->files++;
-		char why[512];
+		in->name = name;
 		if (strcmp(name, "-") == 0)
 			in->fd = STDIN_FILENO;
 		else
 			in->fd = open(name, O_RDONLY | O_CLOEXEC);
 		if (in->fd >= 0)
 			return true;
-		strcpy(why, "cannot open ");
-		strncat(why, name, 300);
-		strcat(why, ": ");
-		strncat(why, strerror(errno), 100);
-		bb_lines_report(in, 0, BB_CALLER, why, BB_SPAN(NULL, 0));
+		report_errno(in, "cannot open", BB_CALLER);
 	}
 	in->fd = -1;
 	return false;
@@ -150,8 +157,7 @@ static bool fill(struct bb_lines *in)
 		n = read(in->fd, room, READ_SIZE);
 	while (n < 0 && errno == EINTR);
 	if (n < 0) {
-		bb_lines_report(
-			in, in->number + 1, BB_SYSTEM, strerror(errno), BB_SPAN(NULL, 0));
+		report_errno(in, "cannot read", errno == EISDIR ? BB_CALLER : BB_SYSTEM);
 		n = 0;
 	}
 	if (n > 0) {
@@ -235,8 +241,8 @@ bool bb_lines_read(struct bb_lines *in, struct bb_span *line)
 int bb_lines_close(struct bb_lines *in, struct bb_sink *out)
 {
 	if (out && !bb_sink_flush(out)) {
-		char why[256] = "cannot write: ";
-		strncat(why, strerror(out->error), 200);
+		char why[256];
+		snprintf(why, sizeof(why), "cannot write: %s", strerror(out->error));
 		bb_lines_report(in, 0, BB_SYSTEM, why, BB_SPAN(NULL, 0));
 	}
 	if (!in->records && !in->status)

@@ -57,7 +57,8 @@ struct bb_lines {
 	size_t at;
 	int fd;
 	bool opened, ended, stop;
-	uint64_t file; /* counts the inputs turned to */
+	uint64_t file;	  /* counts the inputs turned to */
+	const char *name; /* of the one at hand; NULL: stdin */
 	uint64_t records;
 };
 

@@ -35,7 +35,7 @@ DEPS_check = $(DEPS_all) bats jq parallel python3 xz-utils \
 	$(if $(shell command -v npm),,npm)
 DEPS_asan = $(DEPS_check)
 DEPS_bench = $(DEPS_all) jq python3 xz-utils
-DEPS_fuzz = $(DEPS_all) clang libclang-rt-dev
+DEPS_fuzz = $(DEPS_all) clang libclang-rt-dev python3
 DEPS_lint = $(DEPS_all) shellcheck clang-format mandoc
 GOALS = $(filter demo check asan bench fuzz lint,$(MAKECMDGOALS))
 DEPS = $(sort $(foreach g,$(GOALS),$(DEPS_$(g))))
@@ -52,6 +52,9 @@ deps:
 	echo "installing$$missing"; \
 	apt-get update -qq && \
 	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing
+
+# What sudo built belongs to who called it, or the next plain `make` could not go on.
+GIVE_BACK = [ -z "$$SUDO_UID" ] || chown -R "$$SUDO_UID:$$SUDO_GID" $(wildcard build bin)
 
 $(BUILD)/%.o: %.c | $(WAIT)
 	@mkdir -p $(@D)
@@ -70,7 +73,7 @@ $(BUILD)/vectors: $(BUILD)/tests/bats/vectors/vectors.o $(BUILD)/libbb.a
 	$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
 check: all $(BUILD)/vectors
-	@BIN=$(BIN) BUILD=$(BUILD) tests/bats/check.sh
+	@status=0; BIN=$(BIN) BUILD=$(BUILD) tests/bats/check.sh || status=$$?; $(GIVE_BACK); exit $$status
 
 # The whole suite on binaries under AddressSanitizer and UBSan, leaks included, in a build folder
 # of their own.  What they report is kept and fails the run, even where no test would notice.
@@ -149,7 +152,7 @@ install: all
 	for t in $(notdir $(TOOLS)); do install -m 644 cmd/bb.bash-completion $(COMPLETIONS)/$$t; done
 
 demo: all
-	@PATH="$(CURDIR)/$(BIN):$$PATH" pipelines/demo
+	@status=0; PATH="$(CURDIR)/$(BIN):$$PATH" pipelines/demo || status=$$?; $(GIVE_BACK); exit $$status
 
 lint: all
 	@BIN=$(BIN) tests/lint.sh

@@ -49,28 +49,15 @@ noreturn void tool_die(const struct tool *t, enum bb_status status, const char *
 	exit(status);
 }
 
-/* The usage lines alone: the first, and those set in below it. */
-static size_t usage_len(const char *synopsis)
-{
-	const char *line = synopsis;
-
-	do
-		line += strcspn(line, "\n") + 1;
-	while (*line == ' ');
-	return (size_t)(line - synopsis);
-}
-
 noreturn void tool_usage(const struct tool *t, const char *fmt, ...)
 {
-	struct bb_sink err = {.fd = STDERR_FILENO};
+	char why[1024];
 	va_list args;
 
 	va_start(args, fmt);
-	put_reason(&err.buf, t, fmt, args);
+	vsnprintf(why, sizeof(why), fmt, args);
 	va_end(args);
-	bb_put(&err.buf, t->synopsis, usage_len(t->synopsis));
-	bb_sink_flush(&err);
-	exit(BB_CALLER);
+	tool_die(t, BB_CALLER, "%s (see --help)", why);
 }
 
 /* Print and leave; what cannot be printed is a failure too. */
@@ -88,6 +75,8 @@ static noreturn void wrong_option(const struct tool *t)
 {
 	const char *word = words[optind - 1];
 
+	if (optopt == 'h')
+		say(t, t->synopsis);
 	if (optopt > 0 && optopt < TOOL_HELP && word[0] == '-' && word[1] != '-')
 		tool_usage(t, "unknown option, or one without its argument: -%c", optopt);
 	if (optopt)

@@ -31,7 +31,7 @@ void tool_option(const struct tool *t, int opt, struct bb_lines *in, const char 
 /* An error line about the call, then exit with that status. */
 noreturn void tool_die(const struct tool *t, enum bb_status status, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
-/* Exit 2 over a wrong call: the reason, then the synopsis, on stderr. */
+/* Exit 2 over a wrong call: the reason, and where the right one is told. */
 noreturn void tool_usage(const struct tool *t, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 /* The network of -n, else of $BB_NETWORK, else regtest; exits 2 when it is unknown. It may

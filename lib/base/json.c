@@ -167,6 +167,11 @@ const struct bb_json *bb_json_parse(struct bb_arena *a, const char **why, struct
 	struct parse p = {.arena = a, .line = line};
 	yajl_status status;
 
+	/* yajl passes over these two as white space; in JSON they can stand nowhere. */
+	*why = "malformed JSON";
+	if (line.len &&
+		(memchr(line.data, '\v', line.len) || memchr(line.data, '\f', line.len)))
+		return NULL;
 	*why = "out of memory";
 	if (!(p.yajl = yajl_alloc(&callbacks, NULL, &p)))
 		return NULL;

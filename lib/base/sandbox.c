@@ -26,8 +26,8 @@ static const int plain[] = {
 	/* descriptors that are open already */
 	SCMP_SYS(read), SCMP_SYS(write), SCMP_SYS(readv), SCMP_SYS(writev), SCMP_SYS(pread64),
 	SCMP_SYS(lseek), SCMP_SYS(close), SCMP_SYS(fstat), SCMP_SYS(fadvise64), SCMP_SYS(fsync),
-	SCMP_SYS(fdatasync), SCMP_SYS(poll), SCMP_SYS(ppoll), SCMP_SYS(select),
-	SCMP_SYS(pselect6),
+	SCMP_SYS(fdatasync), SCMP_SYS(ftruncate), SCMP_SYS(poll), SCMP_SYS(ppoll),
+	SCMP_SYS(select), SCMP_SYS(pselect6),
 	/* memory */
 	SCMP_SYS(brk), SCMP_SYS(munmap), SCMP_SYS(mremap), SCMP_SYS(madvise), SCMP_SYS(sysinfo),
 	/* threads and locks */
@@ -49,7 +49,7 @@ static bool allow(scmp_filter_ctx ctx, int call, const struct scmp_arg_cmp *when
 }
 
 /* Calls that are harmless with some arguments only. */
-static bool allow_some(scmp_filter_ctx ctx, enum bb_sandbox level)
+static bool allow_some(scmp_filter_ctx ctx, unsigned rights)
 {
 	const struct {
 		int call;
@@ -68,18 +68,18 @@ static bool allow_some(scmp_filter_ctx ctx, enum bb_sandbox level)
 		/* asking for limits, never setting them */
 		{SCMP_SYS(prlimit64), SCMP_A2(SCMP_CMP_EQ, 0)},
 	};
-	const int create = O_ACCMODE | O_CREAT | O_TRUNC;
+	const struct scmp_arg_cmp reading = SCMP_A2(
+		SCMP_CMP_MASKED_EQ, O_ACCMODE | O_CREAT | O_TRUNC, O_RDONLY);
+	const struct scmp_arg_cmp set_modes = SCMP_A1(SCMP_CMP_EQ, TCSETSF); /* tcsetattr(3) */
 
 	for (size_t i = 0; i < sizeof(some) / sizeof(*some); i++)
 		if (!allow(ctx, some[i].call, &some[i].when))
 			return false;
-	if (level == BB_SANDBOX_READER)
-		return allow(ctx, SCMP_SYS(openat),
-			&SCMP_A2(SCMP_CMP_MASKED_EQ, (scmp_datum_t)create, O_RDONLY));
-	return true;
+	return (!(rights & BB_SANDBOX_READER) || allow(ctx, SCMP_SYS(openat), &reading)) &&
+	       (!(rights & BB_SANDBOX_TERMINAL) || allow(ctx, SCMP_SYS(ioctl), &set_modes));
 }
 
-bool bb_sandbox_enter(enum bb_sandbox level)
+bool bb_sandbox_enter(unsigned rights)
 {
 	scmp_filter_ctx ctx;
 	bool ok = true;
@@ -92,7 +92,7 @@ bool bb_sandbox_enter(enum bb_sandbox level)
 	for (size_t i = 0; ok && i < sizeof(plain) / sizeof(*plain); i++)
 		ok = allow(ctx, plain[i], NULL);
 	/* ENOSYS makes the C library fall back on clone. */
-	ok = ok && allow_some(ctx, level) &&
+	ok = ok && allow_some(ctx, rights) &&
 	     seccomp_rule_add(ctx, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0) == 0 &&
 	     seccomp_attr_set(ctx, SCMP_FLTATR_CTL_TSYNC, 1) == 0 && seccomp_load(ctx) == 0;
 	seccomp_release(ctx);

@@ -9,18 +9,20 @@
 
 #include <stdbool.h>
 
-enum bb_sandbox {
+enum {
 	/* Read, write and poll on the descriptors held, memory that is not executable, threads,
 	 * locks, clocks, entropy, and the exit. */
-	BB_SANDBOX_FILTER,
+	BB_SANDBOX_FILTER = 0,
 	/* And open files for reading: for tools whose arguments are files. */
-	BB_SANDBOX_READER,
+	BB_SANDBOX_READER = 1,
+	/* And set the modes of a terminal held: to ask for a passphrase. */
+	BB_SANDBOX_TERMINAL = 2,
 };
 
 /* What is not on the list fails with EPERM from here on, in all threads, for good: no other
  * program, process, socket or file can be reached. False where the kernel refuses; the tool
  * then goes on as it was, since its answers do not depend on it. */
-bool bb_sandbox_enter(enum bb_sandbox level);
+bool bb_sandbox_enter(unsigned rights);
 
 /* For a process that will hold secrets, first thing in main: no core dump of it, and no other
  * process of the same user may trace it or read its memory. */

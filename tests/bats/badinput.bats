@@ -307,3 +307,10 @@ $BIP143_HEX"
 		assert_output ""
 	done
 }
+
+@test "white space that JSON does not know is malformed" {
+	for blank in '\v' '\f'; do
+		run -2 --separate-stderr bb-validate --verdict < <(printf "{\"type\"$blank:\"tx\"}\n")
+		assert_json '.error == "malformed-line" and .detail == "malformed JSON"'
+	done
+}

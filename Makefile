@@ -54,7 +54,7 @@ deps:
 	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing
 
 # What sudo built belongs to who called it, or the next plain `make` could not go on.
-GIVE_BACK = [ -z "$$SUDO_UID" ] || chown -R "$$SUDO_UID:$$SUDO_GID" $(wildcard build bin)
+GIVE_BACK = [ -z "$$SUDO_UID" ] || chown -R "$$SUDO_UID:$$SUDO_GID" $$(ls -d build bin)
 
 $(BUILD)/%.o: %.c | $(WAIT)
 	@mkdir -p $(@D)

@@ -166,8 +166,11 @@ static bool mature(
 const char *bb_check_tx_inputs(int64_t *fee_sat, unsigned *unjudged, const struct bb_tx *tx,
 	const struct bb_prevout *prevouts, int64_t height, int64_t maturity)
 {
+	const char *why = check_outputs(tx);
 	int64_t in = 0, out = 0;
 
+	if (why)
+		return why;
 	for (size_t i = 0; i < tx->in_count; i++) {
 		if (!mature(unjudged, &prevouts[i], height, maturity))
 			return "bad-txns-premature-spend-of-coinbase";

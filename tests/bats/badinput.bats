@@ -310,7 +310,7 @@ $BIP143_HEX"
 
 @test "white space that JSON does not know is malformed" {
 	for blank in '\v' '\f'; do
-		run -2 --separate-stderr bb-validate --verdict < <(printf "{\"type\"$blank:\"tx\"}\n")
+		run -2 --separate-stderr bb-validate --verdict < <(printf '{"type"%b:"tx"}\n' "$blank")
 		assert_json '.error == "malformed-line" and .detail == "malformed JSON"'
 	done
 }

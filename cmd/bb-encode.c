@@ -8,8 +8,15 @@
 
 static const struct tool tool = {
 	"bb-encode",
-	"bb-encode [-n network] [--type tx|block|header|script|address] [--binary]\n"
-	"          [--fail-fast] [--max-line bytes] [file ...]\n",
+	"usage: bb-encode [-n network] [--type tx|block|header|script|address] [--binary]\n"
+	"                 [--fail-fast] [--max-line bytes] [file ...]\n"
+	"Reads lines of JSON and writes the bytes of each, a line of hex.\n"
+	"  --type TYPE              tx, block, header or script: only these;\n"
+	"                           address: a script's address instead of its bytes\n"
+	"  --binary                 raw bytes, one record after another\n"
+	"  -n, --network NAME|FILE  whose addresses ($BB_NETWORK, else regtest)\n"
+	"  --fail-fast              stop at the first bad line\n"
+	"  --max-line BYTES, --help, --version\n",
 };
 
 struct encoder {

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/sandbox.h"
 #include "crypto/curve.h"
@@ -32,6 +33,7 @@ static const struct tool tool = {
 		"                           opens encrypted key files\n"
 		"  --mnemonic-passphrase-fd N, --mnemonic-passphrase-file FILE\n"
 		"                           BIP 39's passphrase of mnemonics\n"
+		"  -n, --network NAME|FILE  whose addresses ($BB_NETWORK, else regtest)\n"
 		"  --fail-fast, --max-line BYTES, --help, --version\n",
 };
 
@@ -70,13 +72,16 @@ struct run {
 	size_t path_count;
 	const char *network_name;
 	struct passphrase passphrase, mnemonic_passphrase;
+	int terminal; /* to ask for a passphrase; -1: none */
 	int sighash;  /* -1: each type's default */
 	int64_t scan; /* -1: the default */
 	bool partial, verify;
 
 	struct bb_lines in;
 	struct bb_network network;
+	struct bb_keyfile *key_file; /* one for each of key_files */
 	struct bb_curve *curve;
+	struct bb_key_reader reader;
 	struct bb_keyring ring;
 	struct bb_signer *signer;
 	struct bb_arena arena;
@@ -139,62 +144,61 @@ static void read_call(struct run *r, int argc, char **argv)
 	r->in.files = argv + optind;
 }
 
-/* Is some line of the key file encrypted? */
-static bool is_sealed(const char *file)
+static void open_key_files(struct run *r)
 {
-	struct bb_key_reader reader = {0};
-	struct bb_keyfile f;
-	struct bb_span line;
 	const char *why;
-	bool sealed = false;
 
-	if (!bb_keyfile_open(&f, &why, file))
-		return false;
-	while (!sealed && bb_keyfile_next(&f, &line, &why)) {
-		const struct bb_json *key = *line.data == '{' ? bb_key_line(&why, &reader, line)
-							      : NULL;
-		sealed = key && bb_key_is_sealed(key);
-	}
-	bb_keyfile_close(&f);
-	bb_key_reader_free(&reader);
-	return sealed;
+	if (!(r->key_file = calloc(r->key_file_count, sizeof(*r->key_file))))
+		tool_die(&tool, BB_SYSTEM, "out of memory");
+	for (size_t i = 0; i < r->key_file_count; i++)
+		if (!bb_keyfile_open(&r->key_file[i], &why, r->key_files[i]))
+			tool_die(&tool, BB_CALLER, "%s: %s", r->key_files[i], why);
+	r->terminal = r->passphrase.given ? -1 : passphrase_terminal();
 }
 
-static bool load_key_file(struct run *r, const char **why, const char *file)
+/* The key files and a terminal are held; lines may come from files yet to be opened. */
+static void drop_rights(const struct run *r)
 {
-	const struct bb_span passphrase = passphrase_span(&r->passphrase);
-
-	return bb_keyring_load(&r->ring, why, file, passphrase, r->curve, &r->network);
+	bb_sandbox_enter((*r->in.files ? BB_SANDBOX_READER : BB_SANDBOX_FILTER) |
+			 (r->terminal >= 0 ? BB_SANDBOX_TERMINAL : 0));
 }
 
-/* At the terminal, when no passphrase was given and a key file needs one. */
-static bool ask_passphrase(struct run *r, const char **why, const char *file)
+/* When a key line is encrypted and no passphrase was given. */
+static bool ask_passphrase(const char **why, struct bb_key_reader *reader)
 {
-	if (r->passphrase.given || strcmp(file, "-") == 0 || !passphrase_can_ask() ||
-		!is_sealed(file))
+	struct run *r = reader->arg;
+
+	if (!passphrase_ask(&r->passphrase, why, r->terminal, "Passphrase: ", false))
 		return false;
-	return passphrase_ask(&r->passphrase, why, "Passphrase: ", false);
+	reader->seal.passphrase = passphrase_span(&r->passphrase);
+	return true;
 }
 
 static void load_keys(struct run *r)
 {
 	const char *why;
 
-	r->ring.mnemonic_passphrase = passphrase_span(&r->mnemonic_passphrase);
+	r->reader = (struct bb_key_reader){
+		.curve = r->curve,
+		.network = &r->network,
+		.seal.passphrase = passphrase_span(&r->passphrase),
+		.mnemonic_passphrase = passphrase_span(&r->mnemonic_passphrase),
+		.ask = r->terminal >= 0 ? ask_passphrase : NULL,
+		.arg = r,
+	};
 	for (size_t i = 0; i < r->key_file_count; i++) {
 		const char *file = r->key_files[i];
-		const size_t before = r->ring.count;
-		bool ok = load_key_file(r, &why, file);
-		if (!ok && ask_passphrase(r, &why, file)) {
-			r->ring.count = before;
-			ok = load_key_file(r, &why, file);
-		}
+		const bool ok = bb_keyring_add(&r->ring, &why, &r->key_file[i], &r->reader);
 		if (!ok && r->ring.bad_line)
 			tool_die(&tool, BB_CALLER, "%s: line %llu: %s", file,
 				(unsigned long long)r->ring.bad_line, why);
 		if (!ok)
 			tool_die(&tool, BB_CALLER, "%s: %s", file, why);
+		bb_keyfile_close(&r->key_file[i]);
 	}
+	if (r->terminal >= 0)
+		close(r->terminal);
+	bb_key_reader_free(&r->reader);
 	bb_wipe(&r->passphrase, sizeof(r->passphrase));
 	bb_wipe(&r->mnemonic_passphrase, sizeof(r->mnemonic_passphrase));
 }
@@ -218,6 +222,8 @@ static void open_signer(struct run *r)
 {
 	if (!(r->curve = bb_curve_new()))
 		tool_die(&tool, BB_SYSTEM, "no memory or no entropy");
+	open_key_files(r);
+	drop_rights(r);
 	load_keys(r);
 	if (!(r->signer = bb_signer_new(&r->ring, r->curve, &r->network)))
 		tool_die(&tool, BB_SYSTEM, "out of memory");
@@ -246,14 +252,18 @@ static void report_incomplete(
 	bb_lines_report(&r->in, r->in.number, BB_NO, why, from ? from->raw : BB_SPAN(NULL, 0));
 }
 
-static bool sign_line(struct bb_buf *out, struct run *r, const char **why, struct bb_span line)
+/* False with *why and, where the line tells it, the sender of a line that is no transaction. */
+static bool sign_line(struct bb_buf *out, struct run *r, const char **why, struct bb_span *from,
+	struct bb_span line)
 {
-	const struct bb_json *doc = bb_json_parse(&r->arena, why, line);
+	const struct bb_json *doc = bb_json_parse(&r->arena, why, line), *sender;
 	struct bb_sign_report report;
 	struct bb_txline l;
 
 	if (!doc)
 		return false;
+	if ((sender = bb_json_find(doc, "from")))
+		*from = sender->raw;
 	*why = "not a transaction";
 	if (!bb_line_is_tx(doc) || !bb_txline_read(&l, why, &r->arena, doc) ||
 		!bb_sign_line(out, &report, why, r->signer, &l, &r->arena, r->sighash))
@@ -276,11 +286,11 @@ int main(int argc, char **argv)
 	bb_sandbox_hide();
 	read_call(&r, argc, argv);
 	open_signer(&r);
-	bb_sandbox_enter(*r.in.files ? BB_SANDBOX_READER : BB_SANDBOX_FILTER);
 	bb_lines_tie(&r.in, &out);
 	while (bb_lines_read(&r.in, &line)) {
-		if (!sign_line(&out.buf, &r, &why, line))
-			bb_lines_bad(&r.in, why);
+		struct bb_span from = BB_SPAN(NULL, 0);
+		if (!sign_line(&out.buf, &r, &why, &from, line))
+			bb_lines_report(&r.in, r.in.number, BB_CALLER, why, from);
 		bb_sink_turn(&out);
 		bb_arena_reset(&r.arena);
 	}
@@ -288,6 +298,7 @@ int main(int argc, char **argv)
 	bb_keyring_free(&r.ring);
 	bb_curve_free(r.curve);
 	bb_arena_free(&r.arena);
+	free(r.key_file);
 	free(r.key_files);
 	free(r.paths);
 	return bb_lines_close(&r.in, &out);

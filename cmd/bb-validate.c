@@ -10,13 +10,23 @@
 #include "tool.h"
 
 static const struct tool tool = {
-	.name = "bb-validate",
-	.synopsis = "usage: bb-validate [-n network] [-j threads] [--verdict] [--partial]\n"
-		    "                   [--line-flags] [--fail-fast] [--max-line bytes] [file "
-		    "...]\n"
-		    "       bb-validate --mark [-n network] [-j threads] [file ...]\n"
-		    "       bb-validate --trace [--verdict] [-n network] [--line-flags] [file "
-		    "...]\n",
+	"bb-validate",
+	"usage: bb-validate [-n network] [-j threads] [--verdict] [--partial]\n"
+	"                   [--line-flags] [--fail-fast] [--max-line bytes] [file ...]\n"
+	"       bb-validate --mark [-n network] [-j threads] [--fail-fast]\n"
+	"                   [--max-line bytes] [file ...]\n"
+	"       bb-validate --trace [--verdict] [-n network] [--partial] [--line-flags]\n"
+	"                   [--fail-fast] [--max-line bytes] [file ...]\n"
+	"Passes valid transaction and block lines; verdicts on others go to stderr.\n"
+	"  --verdict                a verdict for each line instead\n"
+	"  -j, --jobs THREADS       so many threads (1); 0: one for each core\n"
+	"  --partial                judge what can be judged where prevouts are missing\n"
+	"  --line-flags             obey the lines' flags and input\n"
+	"  --mark                   every line, with what was found as `checked`\n"
+	"  --trace                  a line for each opcode executed\n"
+	"  -n, --network NAME|FILE  whose rules ($BB_NETWORK, else regtest)\n"
+	"  --fail-fast              stop at the first line that is malformed or invalid\n"
+	"  --max-line BYTES, --help, --version\n",
 };
 
 enum { OPT_VERDICT = TOOL_OWN, OPT_PARTIAL, OPT_LINE_FLAGS, OPT_MARK, OPT_TRACE };

@@ -61,18 +61,9 @@ void passphrase_from_file(const struct tool *t, struct passphrase *p, const char
 	bb_keyfile_close(&f);
 }
 
-static int open_terminal(void)
+int passphrase_terminal(void)
 {
 	return open("/dev/tty", O_RDWR | O_NOCTTY | O_CLOEXEC);
-}
-
-bool passphrase_can_ask(void)
-{
-	int fd = open_terminal();
-
-	if (fd >= 0)
-		close(fd);
-	return fd >= 0;
 }
 
 static void say(int fd, const char *text)
@@ -103,25 +94,24 @@ static bool ask_once(struct passphrase *p, const char **why, int fd, const char 
 	return ok && p->len && !memchr(p->text, 'C' & 0x1f, p->len);
 }
 
-bool passphrase_ask(struct passphrase *p, const char **why, const char *prompt, bool twice)
+bool passphrase_ask(
+	struct passphrase *p, const char **why, int terminal, const char *prompt, bool twice)
 {
 	struct passphrase again = {0};
-	int fd = open_terminal();
 	bool ok;
 
 	*why = "a passphrase is needed, and there is no terminal to ask for it "
 	       "(--passphrase-fd, --passphrase-file)";
-	if (fd < 0)
+	if (terminal < 0)
 		return false;
-	ok = ask_once(p, why, fd, prompt);
+	ok = ask_once(p, why, terminal, prompt);
 	if (ok && twice) {
-		ok = ask_once(&again, why, fd, "The same again: ");
+		ok = ask_once(&again, why, terminal, "The same again: ");
 		if (ok && !bb_span_equal(passphrase_span(p), passphrase_span(&again))) {
 			*why = "the passphrases differ";
 			ok = false;
 		}
 	}
 	bb_wipe(&again, sizeof(again));
-	close(fd);
 	return ok;
 }

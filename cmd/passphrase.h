@@ -22,10 +22,11 @@ void passphrase_from_fd(
 	const struct tool *t, struct passphrase *p, const char *option, const char *number);
 /* The first line of a file of mode 0600. Exits 2 when there is none. */
 void passphrase_from_file(const struct tool *t, struct passphrase *p, const char *path);
-/* Can one be asked for? */
-bool passphrase_can_ask(void);
-/* On /dev/tty, without echo; twice when it is a new one. False with *why, as without a
- * terminal. */
-bool passphrase_ask(struct passphrase *p, const char **why, const char *prompt, bool twice);
+/* The terminal to ask at, opened before the sandbox (BB_SANDBOX_TERMINAL); -1: there is none.
+ */
+int passphrase_terminal(void);
+/* There, without echo; twice when it is a new one. False with *why, as without a terminal. */
+bool passphrase_ask(
+	struct passphrase *p, const char **why, int terminal, const char *prompt, bool twice);
 
 #endif

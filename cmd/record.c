@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/hex.h"
+#include "bitcoin/script.h"
 
 enum record_type record_type(const struct tool *t, const char *name)
 {
@@ -171,4 +172,155 @@ void record_put_bytes(struct bb_buf *b, const struct record *r)
 	case RECORD_HEADER: bb_put_header(b, &r->header); break;
 	default: bb_put(b, r->script.data, r->script.len); break;
 	}
+}
+
+/* Writing lines. */
+
+static void member_type(struct bb_json_writer *w, const char *type)
+{
+	bb_json_key(w, "type");
+	bb_json_str(w, type);
+}
+
+static void member_hex(
+	struct bb_json_writer *w, struct record_writer *o, const struct record *r)
+{
+	o->bytes.len = 0;
+	record_put_bytes(&o->bytes, r);
+	w->buf->failed |= o->bytes.failed;
+	bb_json_key(w, "hex");
+	bb_json_hex(w, BB_SPAN(o->bytes.data, o->bytes.len));
+}
+
+static void others(
+	struct bb_json_writer *w, const struct bb_json *doc, const char *const *known)
+{
+	if (doc)
+		bb_json_others(w, doc, known);
+}
+
+static bool any_known(const struct bb_prevout *prevouts, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (prevouts[i].known)
+			return true;
+	return false;
+}
+
+/* The members of inputs that the bytes do not hold, partial signatures among them. */
+static void member_partial_inputs(struct bb_json_writer *w, const struct bb_json *vin)
+{
+	static const char *const known[] = {"txid", "vout", "prevout", "scriptsig",
+		"scriptsig_asm", "witness", "is_coinbase", "sequence", "inner_redeemscript_asm",
+		"inner_witnessscript_asm", NULL};
+	const struct bb_json_writer before = *w;
+	const size_t len = w->buf->len;
+	bool any = false;
+
+	bb_json_key(w, "vin");
+	bb_json_open(w, '[');
+	for (const struct bb_json *v = vin ? vin->child : NULL; v; v = v->next) {
+		bb_json_open(w, '{');
+		bb_json_others(w, v, known);
+		any |= w->comma; /* something stands in the braces */
+		bb_json_close(w, '}');
+	}
+	bb_json_close(w, ']');
+	if (!any) {
+		*w = before;
+		w->buf->len = len;
+	}
+}
+
+static void put_tx(struct bb_json_writer *w, struct record_writer *o, const struct record *r)
+{
+	/* A stated fee stays where it cannot be computed. */
+	static const char *const known[] = {"type", "hex", "txid", "wtxid", "version",
+		"locktime", "vin", "vout", "size", "weight", "prevouts", "fee", NULL};
+	static const char *const known_but_fee[] = {"type", "hex", "txid", "wtxid", "version",
+		"locktime", "vin", "vout", "size", "weight", "prevouts", NULL};
+	const struct bb_txline *l = &r->tx;
+
+	member_type(w, "tx");
+	if (o->lean) {
+		member_hex(w, o, r);
+		if (any_known(l->prevouts, l->tx.in_count))
+			bb_json_prevouts(w, l->prevouts, l->tx.in_count);
+		member_partial_inputs(w, l->vin);
+	} else {
+		bb_json_tx(w, &l->tx, l->prevouts, l->vin, o->network);
+	}
+	others(w, r->doc, l->all_known || bb_tx_is_coinbase(&l->tx) ? known : known_but_fee);
+}
+
+static void put_block(struct bb_json_writer *w, struct record_writer *o, const struct record *r)
+{
+	static const char *const known[] = {"type", "hex", "id", "version", "timestamp",
+		"tx_count", "size", "weight", "merkle_root", "previousblockhash", "nonce",
+		"bits", "difficulty", "tx", "prevouts", "height", "mediantime", NULL};
+	static const char *const known_lean[] = {"type", "hex", "id", "version", "timestamp",
+		"tx_count", "size", "weight", "merkle_root", "previousblockhash", "nonce",
+		"bits", "difficulty", "tx", "prevouts", NULL};
+	const struct bb_blockline *l = &r->block;
+
+	member_type(w, "block");
+	if (o->lean) {
+		member_hex(w, o, r);
+		if (l->all_known || any_known(l->prevouts, l->prevout_count))
+			bb_json_prevouts(w, l->prevouts, l->prevout_count);
+	} else {
+		bb_json_block(w, l, o->network);
+	}
+	others(w, r->doc, o->lean ? known_lean : known);
+}
+
+static void put_header(
+	struct bb_json_writer *w, struct record_writer *o, const struct record *r)
+{
+	static const char *const known[] = {"type", "hex", "id", "version", "timestamp",
+		"merkle_root", "previousblockhash", "nonce", "bits", "difficulty", NULL};
+
+	member_type(w, "header");
+	if (o->lean)
+		member_hex(w, o, r);
+	else
+		bb_json_header(w, &r->header);
+	others(w, r->doc, known);
+}
+
+static void put_script(
+	struct bb_json_writer *w, struct record_writer *o, const struct record *r)
+{
+	static const char *const known[] = {
+		"type", "hex", "asm", "scripttype", "address", NULL};
+
+	member_type(w, "script");
+	member_hex(w, o, r);
+	o->bytes.len = 0;
+	bb_put_asm(&o->bytes, r->script);
+	bb_json_key(w, "asm");
+	bb_json_text(w, BB_SPAN(o->bytes.data, o->bytes.len));
+	bb_json_key(w, "scripttype");
+	bb_json_str(w, bb_script_type_name(bb_script_type(r->script)));
+	o->bytes.len = 0;
+	if (bb_put_address(&o->bytes, r->script, o->network)) {
+		bb_json_key(w, "address");
+		bb_json_text(w, BB_SPAN(o->bytes.data, o->bytes.len));
+	}
+	others(w, r->doc, known);
+}
+
+void record_put_line(struct bb_buf *out, struct record_writer *o, const struct record *r)
+{
+	struct bb_json_writer w = {.buf = out};
+
+	bb_json_open(&w, '{');
+	switch (r->type) {
+	case RECORD_TX: put_tx(&w, o, r); break;
+	case RECORD_BLOCK: put_block(&w, o, r); break;
+	case RECORD_HEADER: put_header(&w, o, r); break;
+	default: put_script(&w, o, r);
+	}
+	bb_json_close(&w, '}');
+	bb_json_end_line(&w);
 }

@@ -39,4 +39,14 @@ bool record_from_address(struct record *r, const char **why, struct bb_arena *a,
 /* Its bytes again. */
 void record_put_bytes(struct bb_buf *b, const struct record *r);
 
+/* How lines are wanted. Zero-initialise but for the first part. */
+struct record_writer {
+	const struct bb_network *network;
+	bool lean;
+
+	struct bb_buf bytes; /* private; free it */
+};
+/* Its line. Of the line it came from, what is not made new is kept. */
+void record_put_line(struct bb_buf *out, struct record_writer *o, const struct record *r);
+
 #endif

@@ -228,23 +228,61 @@ bool bb_schnorr_sign(unsigned char sig64[64], const struct bb_curve *c,
 	return bb_schnorr_sign_message(sig64, c, BB_SPAN(msg32, 32), key32, aux32);
 }
 
+_Static_assert(
+	sizeof(struct bb_keypair) == sizeof(secp256k1_keypair), "its size is documented");
+
+/* Both are bytes alone: no copy of the secret is made to go from one to the other. */
+static secp256k1_keypair *opened(struct bb_keypair *pair)
+{
+	return (secp256k1_keypair *)(void *)pair->opaque;
+}
+
+static const secp256k1_keypair *opened_const(const struct bb_keypair *pair)
+{
+	return (const secp256k1_keypair *)(const void *)pair->opaque;
+}
+
+/* BIP 340's auxiliary randomness: the caller's, or fresh. */
+static bool aux_random(unsigned char out32[32], const unsigned char aux32[32])
+{
+	if (!aux32)
+		return bb_random(out32, 32);
+	memcpy(out32, aux32, 32);
+	return true;
+}
+
 bool bb_schnorr_sign_message(unsigned char sig64[64], const struct bb_curve *c,
 	struct bb_span message, const unsigned char key32[32], const unsigned char aux32[32])
 {
 	secp256k1_schnorrsig_extraparams params = SECP256K1_SCHNORRSIG_EXTRAPARAMS_INIT;
 	unsigned char random32[32];
-	secp256k1_keypair pair;
+	struct bb_keypair pair;
 	bool ok;
 
-	if (aux32)
-		memcpy(random32, aux32, sizeof(random32));
-	else if (!bb_random(random32, sizeof(random32)))
-		return false;
 	params.ndata = random32;
-	ok = secp256k1_keypair_create(c->ctx, &pair, key32) &&
+	ok = aux_random(random32, aux32) && bb_keypair_make(&pair, c, key32) &&
 	     secp256k1_schnorrsig_sign_custom(
-		     c->ctx, sig64, message.data, message.len, &pair, &params);
+		     c->ctx, sig64, message.data, message.len, opened_const(&pair), &params);
 	bb_wipe(&pair, sizeof(pair));
+	bb_wipe(random32, sizeof(random32));
+	return ok;
+}
+
+bool bb_keypair_make(
+	struct bb_keypair *out, const struct bb_curve *c, const unsigned char key32[32])
+{
+	return secp256k1_keypair_create(c->ctx, opened(out), key32);
+}
+
+bool bb_keypair_sign(unsigned char sig64[64], const struct bb_curve *c,
+	const unsigned char msg32[32], const struct bb_keypair *pair,
+	const unsigned char aux32[32])
+{
+	unsigned char random32[32];
+	bool ok;
+
+	ok = aux_random(random32, aux32) &&
+	     secp256k1_schnorrsig_sign32(c->ctx, sig64, msg32, opened_const(pair), random32);
 	bb_wipe(random32, sizeof(random32));
 	return ok;
 }
@@ -296,22 +334,27 @@ bool bb_taproot_output(unsigned char output32[32], bool *odd,
 	return secp256k1_xonly_pubkey_serialize(ctx, output32, &output);
 }
 
-bool bb_taproot_key(
-	unsigned char key32[32], const struct bb_curve *c, const unsigned char root32[32])
+bool bb_keypair_taproot(
+	struct bb_keypair *pair, const struct bb_curve *c, const unsigned char root32[32])
 {
 	unsigned char internal32[32], tweak32[32];
 	secp256k1_xonly_pubkey internal;
-	secp256k1_keypair pair;
+
+	if (!secp256k1_keypair_xonly_pub(c->ctx, &internal, NULL, opened_const(pair)) ||
+		!secp256k1_xonly_pubkey_serialize(c->ctx, internal32, &internal))
+		return false;
+	taptweak_hash(tweak32, internal32, root32);
+	return secp256k1_keypair_xonly_tweak_add(c->ctx, opened(pair), tweak32);
+}
+
+bool bb_taproot_key(
+	unsigned char key32[32], const struct bb_curve *c, const unsigned char root32[32])
+{
+	struct bb_keypair pair;
 	bool ok;
 
-	ok = secp256k1_keypair_create(c->ctx, &pair, key32) &&
-	     secp256k1_keypair_xonly_pub(c->ctx, &internal, NULL, &pair) &&
-	     secp256k1_xonly_pubkey_serialize(c->ctx, internal32, &internal);
-	if (ok) {
-		taptweak_hash(tweak32, internal32, root32);
-		ok = secp256k1_keypair_xonly_tweak_add(c->ctx, &pair, tweak32) &&
-		     secp256k1_keypair_sec(c->ctx, key32, &pair);
-	}
+	ok = bb_keypair_make(&pair, c, key32) && bb_keypair_taproot(&pair, c, root32) &&
+	     secp256k1_keypair_sec(c->ctx, key32, opened_const(&pair));
 	bb_wipe(&pair, sizeof(pair));
 	return ok;
 }

@@ -46,6 +46,20 @@ bool bb_schnorr_sign(unsigned char sig64[64], const struct bb_curve *c,
 bool bb_schnorr_sign_message(unsigned char sig64[64], const struct bb_curve *c,
 	struct bb_span message, const unsigned char key32[32], const unsigned char aux32[32]);
 
+/* A key with its public key, for many BIP 340 signatures: making it costs as much as one.
+ * Secret: the owner wipes it. */
+struct bb_keypair {
+	unsigned char opaque[96];
+};
+bool bb_keypair_make(
+	struct bb_keypair *out, const struct bb_curve *c, const unsigned char key32[32]);
+/* BIP 341: to the pair that signs for the output with this Merkle root (NULL: none). */
+bool bb_keypair_taproot(
+	struct bb_keypair *pair, const struct bb_curve *c, const unsigned char root32[32]);
+bool bb_keypair_sign(unsigned char sig64[64], const struct bb_curve *c,
+	const unsigned char msg32[32], const struct bb_keypair *pair,
+	const unsigned char aux32[32]);
+
 /* key + tweak mod n (BIP 32 CKDpriv); false when the result is no key. */
 bool bb_key_add(unsigned char key32[32], const unsigned char tweak32[32]);
 /* pubkey33 + tweak*G (BIP 32 CKDpub). */

@@ -15,7 +15,7 @@ struct bb_input_size {
  * (NULL: nothing). ECDSA signatures count 71 bytes with their hash type, as Core's wallet and
  * bb-sign make them (low R, low S); Schnorr signatures 64, or 65 with a sighash_type.
  *
- *   p2pkh   a compressed key, unless bip32_derivation lists the long one
+ *   p2pkh   a compressed key, unless the derivations list the long one
  *   p2sh    p2sh-p2wpkh, unless redeemscript is there
  *   p2wsh   witnessscript must be there
  *   p2tr    the key path, or the largest leaf of tap_leaf_script where that is more

@@ -288,6 +288,40 @@ bool bb_keyline_wallet(struct bb_keyline *l, const char **why, const struct bb_k
 	return ok;
 }
 
+bool bb_keyline_own(struct bb_keyline *l, const char **why, const struct bb_key *k)
+{
+	enum bb_address_type type;
+
+	if (!bb_key_type(&type, why, l, k, NULL))
+		return false;
+	return k->secret.extended ? bb_keyline_wallet(l, why, k, type, BB_CHAIN_OWN)
+				  : bb_keyline_single(l, why, k, type);
+}
+
+/* Other lines of the same key. */
+
+void bb_keyline_others(struct bb_keyline *l, const struct bb_json *line)
+{
+	static const char *const known[] = {"type", "address", "pubkey", "path", "fingerprint",
+		"xpub", "descriptor", "wif", "xprv", "mnemonic", "kdf", "salt", "cipher",
+		"nonce", "data", NULL};
+	struct bb_json_writer w = {.buf = &l->line, .comma = true};
+
+	bb_json_others(&w, line, known);
+}
+
+void bb_keyline_sealed(struct bb_keyline *l, const struct bb_json *line)
+{
+	static const char *const secret[] = {
+		"wif", "xprv", "mnemonic", "kdf", "salt", "cipher", "nonce", "data", NULL};
+	struct bb_json_writer w = {.buf = &l->line};
+
+	l->line.len = 0;
+	l->secret_name = NULL;
+	bb_json_open(&w, '{');
+	bb_json_others(&w, line, secret);
+}
+
 /* Ranges. */
 
 /* The path from the master, of one from the master or from the key. */

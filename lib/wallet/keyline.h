@@ -45,6 +45,13 @@ enum bb_chain { BB_CHAIN_OWN, BB_CHAIN_RECEIVE, BB_CHAIN_CHANGE };
 bool bb_keyline_wallet(struct bb_keyline *l, const char **why, const struct bb_key *k,
 	enum bb_address_type type, enum bb_chain chain);
 
+/* The line that stands for the whole key, single or extended, of the type it tells. */
+bool bb_keyline_own(struct bb_keyline *l, const char **why, const struct bb_key *k);
+/* Take over from another line of the key what is neither secret nor made anew. */
+void bb_keyline_others(struct bb_keyline *l, const struct bb_json *line);
+/* The line of an encrypted key without its secret, as it stands. */
+void bb_keyline_sealed(struct bb_keyline *l, const struct bb_json *line);
+
 /* The lines of a path's range, one after the other. The owner wipes it. */
 struct bb_key_range {
 	const struct bb_key *key;

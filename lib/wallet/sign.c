@@ -6,12 +6,21 @@
 #include "wallet/partial.h"
 #include "wallet/signkeys.h"
 
+/* A commitment of BIP 341 that was found to hold. */
+struct commitment {
+	bool known, odd, has_root;
+	unsigned char output32[32], internal32[32], root32[32];
+};
+
+enum { COMMITMENTS = 256 }; /* a power of two, at most a byte's values */
+
 struct bb_signer {
 	struct bb_signkeys *keys;
 	const struct bb_curve *curve;
 	const struct bb_network *network;
 	struct bb_interpreter vm;
-	struct bb_buf script; /* a scriptSig in the making */
+	struct bb_buf script;			   /* a scriptSig in the making */
+	struct commitment commitment[COMMITMENTS]; /* the last ones, by output key */
 	bool verify;
 };
 
@@ -380,6 +389,32 @@ static bool sign_p2sh(struct work *w, struct items *s, const unsigned char *hash
 
 /* Taproot (BIP 341, 342). */
 
+/* Do internal key and Merkle root (NULL: none) lead to this output key, and with which parity?
+ * Finding out takes as long as a signature, and one address is often paid many times. */
+static bool commits(bool *odd, struct work *w, const unsigned char *output32,
+	const unsigned char *internal32, const unsigned char *root32)
+{
+	static const unsigned char none[32];
+	struct commitment *c = &w->signer->commitment[output32[0] % COMMITMENTS];
+	struct commitment made = {.known = true, .has_root = root32 != NULL};
+
+	memcpy(made.internal32, internal32, 32);
+	memcpy(made.root32, root32 ? root32 : none, 32);
+	if (c->known && c->has_root == made.has_root &&
+		memcmp(c->output32, output32, 32) == 0 &&
+		memcmp(c->internal32, made.internal32, 32) == 0 &&
+		memcmp(c->root32, made.root32, 32) == 0) {
+		*odd = c->odd;
+		return true;
+	}
+	if (!bb_taproot_output(made.output32, &made.odd, internal32, root32) ||
+		memcmp(made.output32, output32, 32) != 0)
+		return false;
+	*c = made;
+	*odd = made.odd;
+	return true;
+}
+
 static bool schnorr_holds(const struct work *w, struct bb_span sig,
 	const unsigned char *xonly32, const struct bb_taproot_context *t)
 {
@@ -394,7 +429,7 @@ static bool schnorr_holds(const struct work *w, struct bb_span sig,
 	       bb_schnorr_verify(sig.data, hash, xonly32);
 }
 
-static bool schnorr_make(struct bb_span *sig, struct work *w, const unsigned char key32[32],
+static bool schnorr_make(struct bb_span *sig, struct work *w, const struct bb_keypair *pair,
 	const struct bb_taproot_context *t)
 {
 	const int type = w->hash_type < 0 ? BB_SIGHASH_DEFAULT : w->hash_type;
@@ -406,7 +441,7 @@ static bool schnorr_make(struct bb_span *sig, struct work *w, const unsigned cha
 		return refuse(w, "sighash-single-without-output");
 	if (!bb_sighash_taproot(hash, w->cache, w->index, (uint8_t)type, t))
 		return lacking(w, "missing-prevouts");
-	if (!bb_schnorr_sign(made, w->signer->curve, hash, key32, NULL))
+	if (!pair || !bb_keypair_sign(made, w->signer->curve, hash, pair, NULL))
 		return lacking(w, "cannot-sign");
 	made[64] = (unsigned char)type;
 	*sig = BB_SPAN(made, type == BB_SIGHASH_DEFAULT ? 64 : 65);
@@ -435,11 +470,11 @@ static void leaf_root(unsigned char root32[32], const struct leaf *leaf)
 }
 
 /* Does the output commit to this leaf? */
-static bool leaf_read(
-	struct leaf *leaf, const struct bb_pair *pair, const unsigned char *output32)
+static bool leaf_read(struct leaf *leaf, struct work *w, const struct bb_pair *pair,
+	const unsigned char *output32)
 {
 	const uint8_t version = pair->value.data[pair->value.len - 1];
-	unsigned char root32[32], computed32[32];
+	unsigned char root32[32];
 	bool odd;
 
 	*leaf = (struct leaf){
@@ -450,8 +485,8 @@ static bool leaf_read(
 	bb_tapleaf_hash(leaf->context.leaf_hash, version, leaf->script);
 	leaf_root(root32, leaf);
 	return (leaf->control.data[0] & 0xfe) == version &&
-	       bb_taproot_output(computed32, &odd, leaf->control.data + 1, root32) &&
-	       memcmp(computed32, output32, 32) == 0 && odd == (leaf->control.data[0] & 1);
+	       commits(&odd, w, output32, leaf->control.data + 1, root32) &&
+	       odd == (leaf->control.data[0] & 1);
 }
 
 /* The number before OP_NUMEQUAL, in its shortest form. */
@@ -523,14 +558,15 @@ static bool leaf_given(
 static bool leaf_own(
 	struct bb_span *sig, struct work *w, const struct leaf *leaf, struct bb_span key)
 {
+	struct bb_signkeys *keys = w->signer->keys;
 	const struct bb_signkey *own = bb_signkeys_find(
-		w->signer->keys, BB_KEY_PUBKEY, key.data, w->partial);
+		keys, BB_KEY_PUBKEY, key.data, w->partial);
 	unsigned char name64[64];
 	struct bb_span name;
 
 	if (!own)
 		return lacking(w, "no-key");
-	if (!schnorr_make(sig, w, own->key32, &leaf->context))
+	if (!schnorr_make(sig, w, bb_signkeys_pair(keys, own), &leaf->context))
 		return false;
 	name = bb_arena_copy(w->arena, leaf_sig_name(name64, leaf, key));
 	return (name.data && bb_pairs_set(&w->partial->tap_script_sig, w->arena, name, *sig)) ||
@@ -575,7 +611,6 @@ static bool sign_leaf(struct work *w, struct leaf *leaf)
 static bool internal_key(struct bb_span *internal, unsigned char root32[32], bool *has_root,
 	struct work *w, const unsigned char *output32, const struct leaf *leaf)
 {
-	unsigned char computed32[32];
 	bool odd;
 
 	*internal = w->partial->tap_internal_key;
@@ -588,34 +623,31 @@ static bool internal_key(struct bb_span *internal, unsigned char root32[32], boo
 		*internal = BB_SPAN(leaf->control.data + 1, 32);
 	if (!internal->len)
 		return true;
-	return (bb_taproot_output(
-			computed32, &odd, internal->data, *has_root ? root32 : NULL) &&
-		       memcmp(computed32, output32, 32) == 0) ||
+	return commits(&odd, w, output32, internal->data, *has_root ? root32 : NULL) ||
 	       refuse(w, "tap-internal-key-does-not-match");
 }
 
-/* The secret key of the output key. */
-static bool output_key(unsigned char key32[32], struct work *w, const unsigned char *output32,
-	struct bb_span internal, const unsigned char *root32)
+/* What signs for the output key. False when its key is not ours. */
+static bool output_pair(const struct bb_keypair **pair, struct work *w,
+	const unsigned char *output32, struct bb_span internal, const unsigned char *root32)
 {
 	struct bb_signkeys *keys = w->signer->keys;
 	const struct bb_signkey *key;
 
-	if (root32 && internal.len) {
+	if (root32 && internal.len)
 		key = bb_signkeys_find(keys, BB_KEY_PUBKEY, internal.data, w->partial);
-		if (!key)
-			return false;
-		memcpy(key32, key->key32, 32);
-		return bb_taproot_key(key32, w->signer->curve, root32);
-	}
-	if ((key = bb_signkeys_find(keys, BB_KEY_P2TR, output32, w->partial))) {
-		memcpy(key32, key->tap_key32, 32);
+	else
+		key = bb_signkeys_find(keys, BB_KEY_P2TR, output32, w->partial);
+	if (key) {
+		*pair = bb_signkeys_output_pair(
+			keys, key, output32, internal.len ? root32 : NULL);
 		return true;
 	}
 	/* An output key that is our own key, untweaked (rawtr). */
-	if (!(key = bb_signkeys_find(keys, BB_KEY_PUBKEY, output32, w->partial)))
+	if ((root32 && internal.len) ||
+		!(key = bb_signkeys_find(keys, BB_KEY_PUBKEY, output32, w->partial)))
 		return false;
-	memcpy(key32, key->key32, 32);
+	*pair = bb_signkeys_pair(keys, key);
 	return true;
 }
 
@@ -623,9 +655,10 @@ static bool sign_key_path(struct work *w, struct bb_span *sig, const unsigned ch
 	const struct leaf *leaf)
 {
 	static const struct bb_taproot_context key_path;
-	unsigned char root32[32], key32[32];
+	const struct bb_keypair *pair;
+	unsigned char root32[32];
 	struct bb_span internal;
-	bool has_root, ok;
+	bool has_root;
 
 	if (w->partial->tap_key_sig.len) {
 		*sig = w->partial->tap_key_sig;
@@ -633,12 +666,9 @@ static bool sign_key_path(struct work *w, struct bb_span *sig, const unsigned ch
 			return true;
 		refuse(w, "partial-signature-does-not-verify");
 	}
-	if (!internal_key(&internal, root32, &has_root, w, output32, leaf))
-		return false;
-	ok = output_key(key32, w, output32, internal, has_root ? root32 : NULL) &&
-	     schnorr_make(sig, w, key32, &key_path);
-	bb_wipe(key32, sizeof(key32));
-	return ok;
+	return internal_key(&internal, root32, &has_root, w, output32, leaf) &&
+	       output_pair(&pair, w, output32, internal, has_root ? root32 : NULL) &&
+	       schnorr_make(sig, w, pair, &key_path);
 }
 
 /* By the key if it is ours, else by the first leaf that can be completed. */
@@ -650,7 +680,7 @@ static bool sign_p2tr(struct work *w, struct items *s, const unsigned char *outp
 	if (!leaf)
 		return lacking(w, "out of memory");
 	for (size_t i = 0; i < scripts->count; i++)
-		if (!leaf_read(&leaf[i], &scripts->pair[i], output32))
+		if (!leaf_read(&leaf[i], w, &scripts->pair[i], output32))
 			return refuse(w, "tap-leaf-script-does-not-match");
 	if (sign_key_path(w, s->item, output32, scripts->count ? leaf : NULL)) {
 		s->count = 1;

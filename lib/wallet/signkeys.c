@@ -11,6 +11,7 @@ enum {
 	MAX_SCANNED = 1 << 18, /* keys, over all chains, when no limit is asked for */
 	MAX_STATED = 1 << 16,  /* keys kept that came from inputs' derivations */
 	ACCOUNT_STEPS = 4,     /* from the master to a chain: purpose, coin, account, change */
+	PAIRS = 1024,	       /* kept */
 };
 
 /* One name of one key. P2PKH and P2WPKH share names. */
@@ -32,6 +33,13 @@ struct chain {
 	struct bb_xkey node;
 };
 
+/* What signs for an x-only key. */
+struct pair {
+	bool made;
+	unsigned char xonly32[32];
+	struct bb_keypair pair;
+};
+
 struct bb_signkeys {
 	const struct bb_keyring *ring;
 	const struct bb_curve *curve;
@@ -46,6 +54,7 @@ struct bb_signkeys {
 	size_t open; /* chains not done */
 	size_t turn; /* the chain after the one scanned last */
 	uint32_t limit;
+	struct pair *pair; /* PAIRS of them, by their x-only key; NULL: not used yet */
 };
 
 /* An array that holds secrets, made larger: what it leaves behind is wiped. */
@@ -160,6 +169,21 @@ static bool add_key(struct bb_signkeys *k, const unsigned char key32[32], struct
 
 /* Chains: where bb-keygen and other wallets put their keys. */
 
+static bool derive(struct bb_xkey *out, const struct bb_curve *c, const struct bb_xkey *from,
+	const uint32_t *step, size_t steps)
+{
+	struct bb_xkey parent;
+	bool ok = true;
+
+	*out = *from;
+	for (size_t i = 0; ok && i < steps; i++) {
+		parent = *out;
+		ok = bb_xkey_child(out, c, &parent, step[i]);
+	}
+	bb_wipe(&parent, sizeof(parent));
+	return ok;
+}
+
 static bool add_chain(struct bb_signkeys *k, size_t secret, const uint32_t *step, size_t steps,
 	uint32_t purpose)
 {
@@ -178,9 +202,63 @@ static bool add_chain(struct bb_signkeys *k, size_t secret, const uint32_t *step
 	return true;
 }
 
-/* The two chains of the first account of one purpose, as far as this key lies above them. */
+/* As above, unless this secret has it already. */
+static bool add_new_chain(struct bb_signkeys *k, size_t secret, const uint32_t *step,
+	size_t steps, uint32_t purpose)
+{
+	for (size_t i = k->chains; i-- > 0 && k->chain[i].secret == secret;)
+		if (k->chain[i].steps == steps &&
+			(!steps || memcmp(k->chain[i].step, step, steps * sizeof(*step)) == 0))
+			return true;
+	return add_chain(k, secret, step, steps, purpose);
+}
+
+/* The two chains of an account: the steps to it from the secret. */
+static bool add_both_chains(struct bb_signkeys *k, size_t secret, const uint32_t *step,
+	size_t steps, uint32_t purpose)
+{
+	uint32_t path[BB_PATH_MAX];
+
+	if (steps >= BB_PATH_MAX)
+		return true;
+	if (steps)
+		memcpy(path, step, steps * sizeof(*path));
+	for (path[steps] = 0; path[steps] < 2; path[steps]++)
+		if (!add_new_chain(k, secret, path, steps + 1, purpose))
+			return false;
+	return true;
+}
+
+/* The key at the path that a key line states, its chain, and the chains of its account: down
+ * to the last hardened step. */
+static bool add_stated_path(struct bb_signkeys *k, size_t secret)
+{
+	const struct bb_secret *s = &k->ring->secrets[secret];
+	const uint32_t *step = s->origin.step + s->origin.count;
+	const size_t steps = s->stated - s->origin.count;
+	const uint32_t purpose = s->origin.step[0] & ~BB_HARDENED;
+	size_t account = steps;
+	struct bb_xkey own;
+	bool ok;
+
+	if (!steps)
+		return true;
+	while (account && !(step[account - 1] & BB_HARDENED))
+		account--;
+	ok = !derive(&own, k->curve, &s->xkey, step, steps) ||
+	     add_key(k, own.key32, BB_SPAN(own.pubkey33, 33), false);
+	bb_wipe(&own, sizeof(own));
+	if (ok && account < steps)
+		ok = add_new_chain(k, secret, step, steps - 1, purpose);
+	if (ok && account + 1 != steps)
+		ok = add_both_chains(k, secret, step, account, purpose);
+	return ok;
+}
+
+/* The chains of the first account of one purpose, as far as this key lies above them; *any is
+ * set if it does. */
 static bool add_account(
-	struct bb_signkeys *k, size_t secret, uint32_t purpose, uint32_t coin_type)
+	struct bb_signkeys *k, size_t secret, bool *any, uint32_t purpose, uint32_t coin_type)
 {
 	const struct bb_secret *s = &k->ring->secrets[secret];
 	const size_t depth = s->origin.count;
@@ -189,10 +267,11 @@ static bool add_account(
 
 	if (depth > ACCOUNT_STEPS || depth != s->xkey.depth)
 		return true;
-	for (uint32_t change = 0; change < 2; change++) {
-		path[3] = change;
-		if (memcmp(path, s->origin.step, depth * sizeof(*path)) == 0 &&
-			!add_chain(k, secret, path + depth, ACCOUNT_STEPS - depth, purpose))
+	for (; path[3] < 2; path[3]++) {
+		if (memcmp(path, s->origin.step, depth * sizeof(*path)) != 0)
+			continue;
+		*any = true;
+		if (!add_new_chain(k, secret, path + depth, ACCOUNT_STEPS - depth, purpose))
 			return false;
 	}
 	return true;
@@ -202,23 +281,23 @@ static bool add_chains(struct bb_signkeys *k, size_t secret, uint32_t coin_type)
 {
 	static const uint32_t purposes[] = {84, 86, 49, 44};
 	const struct bb_secret *s = &k->ring->secrets[secret];
-	const size_t before = k->chains;
 	uint32_t purpose = 0;
+	bool standard = false;
 
+	if (!add_stated_path(k, secret))
+		return false;
 	for (size_t i = 0; i < 4; i++)
-		if (!add_account(k, secret, purposes[i], coin_type))
+		if (!add_account(k, secret, &standard, purposes[i], coin_type))
 			return false;
 	/* Any other account key, or chain: its own children. */
 	if (s->origin.count && s->origin.count == s->xkey.depth)
 		purpose = s->origin.step[0] & ~BB_HARDENED;
-	if (s->xkey.depth == ACCOUNT_STEPS && k->chains == before &&
-		!add_chain(k, secret, NULL, 0, purpose))
+	if (s->xkey.depth == ACCOUNT_STEPS && !standard &&
+		!add_new_chain(k, secret, NULL, 0, purpose))
 		return false;
-	if (s->xkey.depth > ACCOUNT_STEPS ||
-		(s->xkey.depth >= ACCOUNT_STEPS - 1 && k->chains != before))
+	if (s->xkey.depth > ACCOUNT_STEPS || (s->xkey.depth >= ACCOUNT_STEPS - 1 && standard))
 		return true;
-	return add_chain(k, secret, &(uint32_t){0}, 1, purpose) &&
-	       add_chain(k, secret, &(uint32_t){1}, 1, purpose);
+	return add_both_chains(k, secret, NULL, 0, purpose);
 }
 
 static bool add_secret(struct bb_signkeys *k, size_t i, uint32_t coin_type)
@@ -268,9 +347,12 @@ void bb_signkeys_free(struct bb_signkeys *k)
 		bb_wipe(k->key, k->cap * sizeof(*k->key));
 	if (k->chain)
 		bb_wipe(k->chain, k->chain_cap * sizeof(*k->chain));
+	if (k->pair)
+		bb_wipe(k->pair, PAIRS * sizeof(*k->pair));
 	free(k->key);
 	free(k->chain);
 	free(k->name);
+	free(k->pair);
 	free(k);
 }
 
@@ -299,21 +381,6 @@ bool bb_signkeys_derive(struct bb_signkeys *k, const struct bb_path *path)
 		c->last = path->last;
 	}
 	return any;
-}
-
-static bool derive(struct bb_xkey *out, const struct bb_curve *c, const struct bb_xkey *from,
-	const uint32_t *step, size_t steps)
-{
-	struct bb_xkey parent;
-	bool ok = true;
-
-	*out = *from;
-	for (size_t i = 0; ok && i < steps; i++) {
-		parent = *out;
-		ok = bb_xkey_child(out, c, &parent, step[i]);
-	}
-	bb_wipe(&parent, sizeof(parent));
-	return ok;
 }
 
 static bool is_exhausted(const struct bb_signkeys *k, const struct chain *c)
@@ -459,7 +526,7 @@ static bool name_outputs(struct bb_signkeys *k)
 	return true;
 }
 
-static struct bb_signkey *indexed(
+static const struct bb_signkey *indexed(
 	struct bb_signkeys *k, enum bb_key_name name, const unsigned char *id)
 {
 	uint32_t at;
@@ -473,7 +540,7 @@ static struct bb_signkey *indexed(
 const struct bb_signkey *bb_signkeys_find(struct bb_signkeys *k, enum bb_key_name name,
 	const unsigned char *id, struct bb_partial *input)
 {
-	struct bb_signkey *key = indexed(k, name, id);
+	const struct bb_signkey *key = indexed(k, name, id);
 
 	if (!key && !input->derived) {
 		add_all_stated(k, input);
@@ -481,11 +548,7 @@ const struct bb_signkey *bb_signkeys_find(struct bb_signkeys *k, enum bb_key_nam
 	}
 	while (!key && scan_more(k, name))
 		key = indexed(k, name, id);
-	if (!key || name != BB_KEY_P2TR || key->have_tap)
-		return key;
-	memcpy(key->tap_key32, key->key32, 32);
-	key->have_tap = bb_taproot_key(key->tap_key32, k->curve, NULL);
-	return key->have_tap ? key : NULL;
+	return key;
 }
 
 /* Does the whole public key belong to it, and not its X alone? */
@@ -509,4 +572,49 @@ const struct bb_signkey *bb_signkeys_find_pubkey(
 		return NULL;
 	key = bb_signkeys_find(k, BB_KEY_PUBKEY, pubkey.data + 1, input);
 	return key && owns_pubkey(k, key, pubkey) ? key : NULL;
+}
+
+/* Pairs. */
+
+/* Its place, where another may stand. */
+static struct pair *pair_slot(struct bb_signkeys *k, const unsigned char xonly32[32])
+{
+	if (!k->pair && !(k->pair = calloc(PAIRS, sizeof(*k->pair))))
+		return NULL;
+	return &k->pair[bb_le64(xonly32) % PAIRS];
+}
+
+static bool is_pair_of(const struct pair *p, const unsigned char xonly32[32])
+{
+	return p->made && memcmp(p->xonly32, xonly32, 32) == 0;
+}
+
+const struct bb_keypair *bb_signkeys_pair(struct bb_signkeys *k, const struct bb_signkey *key)
+{
+	const unsigned char *xonly32 = key->pubkey + 1;
+	struct pair *p = pair_slot(k, xonly32);
+
+	if (!p)
+		return NULL;
+	if (!is_pair_of(p, xonly32)) {
+		memcpy(p->xonly32, xonly32, 32);
+		p->made = bb_keypair_make(&p->pair, k->curve, key->key32);
+	}
+	return p->made ? &p->pair : NULL;
+}
+
+const struct bb_keypair *bb_signkeys_output_pair(struct bb_signkeys *k,
+	const struct bb_signkey *key, const unsigned char output32[32],
+	const unsigned char *root32)
+{
+	struct pair *p = pair_slot(k, output32);
+
+	if (!p)
+		return NULL;
+	if (!is_pair_of(p, output32)) {
+		memcpy(p->xonly32, output32, 32);
+		p->made = bb_keypair_make(&p->pair, k->curve, key->key32) &&
+			  bb_keypair_taproot(&p->pair, k->curve, root32);
+	}
+	return p->made ? &p->pair : NULL;
 }

@@ -15,10 +15,8 @@ enum { BB_SCAN_DEFAULT = 1000 };
 struct bb_signkey {
 	unsigned char key32[32];
 	unsigned char pubkey[65];
-	uint8_t pubkey_len;	     /* 33, or 65 of an uncompressed key */
-	bool stated;		     /* came from an input's derivation */
-	bool have_tap;		     /* the next is there */
-	unsigned char tap_key32[32]; /* signs for the output key without scripts */
+	uint8_t pubkey_len; /* 33, or 65 of an uncompressed key */
+	bool stated;	    /* came from an input's derivation */
 };
 
 /* How a script names a key; it also tells which accounts to scan first. */
@@ -49,5 +47,15 @@ const struct bb_signkey *bb_signkeys_find(struct bb_signkeys *k, enum bb_key_nam
 /* Find by a whole public key, 33 or 65 bytes, all of which must agree; hybrid keys never do. */
 const struct bb_signkey *bb_signkeys_find_pubkey(
 	struct bb_signkeys *k, struct bb_span pubkey, struct bb_partial *input);
+
+/* What makes its Schnorr signatures, under its own x-only key. The pairs used last are kept,
+ * for making one takes as long as a signature. NULL for a key that is none, or memory is out;
+ * valid until the next call. */
+const struct bb_keypair *bb_signkeys_pair(struct bb_signkeys *k, const struct bb_signkey *key);
+/* The same under the output key that BIP 341 makes of it and that Merkle root (NULL: none); the
+ * caller knows that it does. */
+const struct bb_keypair *bb_signkeys_output_pair(struct bb_signkeys *k,
+	const struct bb_signkey *key, const unsigned char output32[32],
+	const unsigned char *root32);
 
 #endif

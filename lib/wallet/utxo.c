@@ -1,6 +1,5 @@
 #include "wallet/utxo.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/hex.h"
@@ -35,6 +34,7 @@ static bool read_prevout(struct bb_prevout *p, const char **why, struct bb_arena
 {
 	static const char *const names[] = {
 		"scriptpubkey", "value", "height", "coinbase", "mtp"};
+	static const char about[] = "prevout's "; /* which this is not, for the caller */
 	struct bb_json member[6] = {{.type = BB_JSON_STRING, .key = BB_LIT("scriptpubkey")}};
 	struct bb_json object = {.type = BB_JSON_OBJECT};
 	size_t count = bb_json_find(line, "scriptpubkey") ? 0 : 1;
@@ -54,8 +54,11 @@ static bool read_prevout(struct bb_prevout *p, const char **why, struct bb_arena
 	*why = "value is missing";
 	if (!bb_json_find(line, "value"))
 		return false;
-	if (!bb_prevout_from_json(p, why, a, &object))
+	if (!bb_prevout_from_json(p, why, a, &object)) {
+		if (strncmp(*why, about, strlen(about)) == 0)
+			*why += strlen(about);
 		return false;
+	}
 	*why = "value is more than all money there can be";
 	return bb_money_range(p->value_sat);
 }
@@ -84,6 +87,17 @@ static bool keep_fields(struct bb_span *out, struct bb_arena *keep, const struct
 	ok = !text.failed && out->data;
 	bb_buf_free(&text);
 	return ok;
+}
+
+/* The key that a p2pkh coin is for, as a hint: a long one makes a larger input. */
+static bool read_pubkey(
+	struct bb_partial *hints, struct bb_arena *a, const struct bb_json *line)
+{
+	const struct bb_json *v = bb_json_find(line, "pubkey");
+	struct bb_span pubkey;
+
+	return !v || (v->type == BB_JSON_STRING && bb_hex_span(&pubkey, v->text, a) &&
+			     bb_pairs_set(&hints->derivations, a, pubkey, BB_SPAN(NULL, 0)));
 }
 
 /* Height and confirmation, from the coin's own keys or Esplora's status. */
@@ -121,7 +135,10 @@ bool bb_utxo_read(struct bb_utxo *u, const char **why, struct bb_arena *keep,
 		return false;
 	u->outpoint.vout = (uint32_t)vout;
 	if (!read_prevout(&u->prevout, why, work, line, n) ||
-		!bb_partial_read(&hints, why, work, line) ||
+		!bb_partial_read(&hints, why, work, line))
+		return false;
+	*why = "malformed pubkey";
+	if (!read_pubkey(&hints, work, line) ||
 		!bb_input_size(&u->size, why, u->prevout.script, &hints))
 		return false;
 	read_status(u, line);
@@ -137,40 +154,4 @@ bool bb_utxo_is_mature(const struct bb_utxo *u, int64_t tip, const struct bb_net
 	if (p->coinbase != 1)
 		return true;
 	return p->height >= 0 && tip + 1 - p->height >= n->coinbase_maturity;
-}
-
-static int compare_outpoints(const struct bb_outpoint *a, const struct bb_outpoint *b)
-{
-	int order = memcmp(a->txid, b->txid, 32);
-
-	return order ? order : a->vout < b->vout ? -1 : a->vout > b->vout;
-}
-
-static int by_outpoint(const void *x, const void *y)
-{
-	const struct bb_utxo *a = x, *b = y;
-	int order = compare_outpoints(&a->outpoint, &b->outpoint);
-
-	return order ? order : a->line < b->line ? -1 : a->line > b->line;
-}
-
-void bb_utxos_sort(struct bb_utxo *u, size_t count)
-{
-	if (count)
-		qsort(u, count, sizeof(*u), by_outpoint);
-}
-
-const struct bb_utxo *bb_utxos_find(
-	const struct bb_utxo *u, size_t count, const struct bb_outpoint *outpoint)
-{
-	size_t low = 0, high = count;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-		if (compare_outpoints(&u[middle].outpoint, outpoint) < 0)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low < count && bb_outpoint_equal(&u[low].outpoint, outpoint) ? &u[low] : NULL;
 }

@@ -14,6 +14,7 @@ struct bb_utxo {
 	struct bb_span fields; /* what the line tells signers, PSBT's names: a JSON object */
 	uint64_t line;	       /* the caller's: where it was read */
 	bool confirmed;
+	bool wanted; /* one of those that bb_utxos_keep keeps */
 };
 
 /* Read one: txid, vout, value, and scriptpubkey or else scriptpubkey_address; height and
@@ -27,10 +28,5 @@ bool bb_utxo_read(struct bb_utxo *u, const char **why, struct bb_arena *keep,
 
 /* May the block after one of height `tip` spend it? A coinbase of unknown height may not. */
 bool bb_utxo_is_mature(const struct bb_utxo *u, int64_t tip, const struct bb_network *n);
-
-/* Sort by outpoint, equal ones by line; and then find the first of an outpoint, or NULL. */
-void bb_utxos_sort(struct bb_utxo *u, size_t count);
-const struct bb_utxo *bb_utxos_find(
-	const struct bb_utxo *u, size_t count, const struct bb_outpoint *outpoint);
 
 #endif

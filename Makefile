@@ -31,12 +31,12 @@ all: $(TOOLS)
 DEPS_all = gcc libc6-dev make libsecp256k1-dev libssl-dev libyajl-dev libunistring-dev \
 	libseccomp-dev
 DEPS_demo = $(DEPS_all) jq
-DEPS_check = $(DEPS_all) bats jq parallel python3 xz-utils \
+DEPS_check = $(DEPS_all) bats curl jq parallel python3 xz-utils \
 	$(if $(shell command -v npm),,npm)
 DEPS_asan = $(DEPS_check)
 DEPS_bench = $(DEPS_all) jq python3 xz-utils
 DEPS_fuzz = $(DEPS_all) clang libclang-rt-dev python3
-DEPS_lint = $(DEPS_all) shellcheck clang-format mandoc
+DEPS_lint = $(DEPS_all) shellcheck clang-format mandoc groff-base bsdextrautils python3
 GOALS = $(filter demo check asan bench fuzz lint,$(MAKECMDGOALS))
 DEPS = $(sort $(foreach g,$(GOALS),$(DEPS_$(g))))
 WAIT = $(if $(GOALS),deps)

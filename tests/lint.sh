@@ -78,6 +78,26 @@ options() {
 		sort -u
 }
 
+# table TOOL: the options that a tool takes, one a line, with what its table says of their
+# arguments: no_argument, required_argument, optional_argument.  cmd/tool.h has the common ones.
+table() {
+	local strings letters i
+	{
+		grep -ohE '\{"[[:alnum:]-]+", (no|required|optional)_argument' "cmd/$1.c"
+		tr -d '\\\n' <cmd/tool.h | grep -oE '"[[:alnum:]-]+", *(no|required|optional)_argument'
+	} | sed -E 's/^[{]?"(.*)", */--\1 /'
+	strings=$(grep -ohE 'getopt_long\(argc, argv, "[^"]*"' "cmd/$1.c")
+	letters=${strings#*\"}
+	letters=${letters%\"}
+	for ((i = 0; i < ${#letters}; i++)); do
+		case ${letters:i:2} in
+		:*) ;;
+		*:) echo "-${letters:i:1} required_argument" ;;
+		*) echo "-${letters:i:1} no_argument" ;;
+		esac
+	done
+}
+
 # section NAME FILE: one section of a rendered manual page, on one line.
 section() {
 	awk -v name="$1" '/^[A-Z]/ { inside = $0 == name; next } inside' "$2" | tr -s ' \t\n' ' ' |
@@ -91,42 +111,65 @@ usage() {
 		sed 's/^usage: //; s/ $//; s/ *| */|/g'
 }
 
-# Every manual is clean; each tool has one, its synopsis is --help's, and the options of one
-# stand in the other and in the completion.
+# missing FILE FILE WORDS...: complain of each option that only the first of two lists has.
+missing() {
+	local option
+	while read -r option; do
+		complain "${@:3}" "$option"
+	done < <(comm -23 "$1" "$2")
+}
+
+# Every option of a tool's table stands in its --help, its manual and the completion, and no
+# other does; what takes an argument is completed with something.
+check_options() { # NAME FOLDER
+	local option argument
+	table "$1" | sort -u >"$2/table"
+	cut -d ' ' -f 1 "$2/table" | sort -u >"$2/takes"
+	options "$2/help" >"$2/in-help"
+	section DESCRIPTION "$2/page" | tr -s '[:space:],' '\n' >"$2/description"
+	options "$2/description" >"$2/in-page"
+	bash -c '. cmd/bb.bash-completion && bb_options "$1"' - "$1" | tr ' ' '\n' |
+		sort -u >"$2/in-completion"
+	[ -s "$2/takes" ] || complain "$1: no table of options found"
+	missing "$2/takes" "$2/in-help" "$1: not in --help:"
+	missing "$2/in-help" "$2/takes" "$1: in --help, but no option:"
+	missing "$2/takes" "$2/in-page" "$1: not described in cmd/$1.1:"
+	missing "$2/takes" "$2/in-completion" "$1: not in the completion:"
+	missing "$2/in-completion" "$2/takes" "$1: in the completion, but no option:"
+	while read -r option argument; do
+		case $argument in optional*) option=$option= ;; no_*) continue ;; esac
+		[ -n "$(bash -c '. cmd/bb.bash-completion && bb_values "$1" "$2"' - "$1" "$option")" ] ||
+			complain "$1: the completion has nothing to follow $option"
+	done <"$2/table"
+}
+
+# A page is clean to mandoc and to groff, and fits 80 columns.
+check_page() { # PAGE
+	mandoc -T lint -W warning "$1" >&2 || complain "$1: mandoc"
+	! groff -mandoc -Tascii -ww "$1" 2>&1 >/dev/null | grep . >&2 || complain "$1: groff"
+	! mandoc -T ascii "$1" | col -bx | grep -E '.{81}' >&2 || complain "$1: wider than 80 columns"
+}
+
+# Every manual is clean; each tool has one, and its synopsis is --help's.
 check_manuals() {
-	local tool name page help tmp option
+	local tool name page tmp
 	tmp=$(mktemp -d)
 	trap 'rm -rf "$tmp"' RETURN
 	for page in cmd/*.[1-8]; do
-		mandoc -T lint -W warning "$page" >&2 || complain "$page: mandoc"
+		check_page "$page"
 	done
 	for tool in cmd/bb-*.c; do
 		name=$(basename "$tool" .c)
 		page=cmd/$name.1
-		help=$tmp/help
 		if ! [ -e "$page" ]; then
 			complain "$name has no manual page"
 			continue
 		fi
-		"$bin/$name" --help >"$help"
+		"$bin/$name" --help >"$tmp/help"
 		mandoc -O width=1000 -T ascii "$page" | col -bx >"$tmp/page"
-		[ "$(section SYNOPSIS "$tmp/page" | tr '[:upper:]' '[:lower:]')" = "$(usage "$help")" ] ||
+		[ "$(section SYNOPSIS "$tmp/page" | tr '[:upper:]' '[:lower:]')" = "$(usage "$tmp/help")" ] ||
 			complain "$name: --help is not the manual's synopsis"
-		section DESCRIPTION "$tmp/page" | tr -s '[:space:],' '\n' >"$tmp/description"
-		options "$tmp/description" >"$tmp/in-page"
-		options "$help" >"$tmp/in-help"
-		while read -r option; do
-			complain "$name: $option of --help is not described in $page"
-		done < <(comm -23 "$tmp/in-help" "$tmp/in-page")
-		bash -c '. cmd/bb.bash-completion && bb_options "$1"' - "$name" | tr ' ' '\n' |
-			sort -u >"$tmp/in-completion"
-		while read -r option; do
-			complain "$name: $option of --help is not in the completion"
-		done < <(comm -23 "$tmp/in-help" "$tmp/in-completion")
-		while read -r option; do
-			complain "$name: $option of the completion is not in --help"
-		done < <(grep -vxE -e '--(help|version|fail-fast|max-line|network)|-n' \
-			"$tmp/in-completion" | comm -13 "$tmp/in-help" -)
+		check_options "$name" "$tmp"
 	done
 }
 

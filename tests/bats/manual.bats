@@ -1,0 +1,134 @@
+#!/usr/bin/env bats
+# What the manuals and the README show is tried: each example as it stands there, in a folder
+# that has what it speaks of.  What is out of reach, a server, a node and other hosts, is played
+# by scripts: of such an example this tries the part that is ours.
+
+# shellcheck disable=SC2016,SC2030,SC2031,SC2154 # for another shell; what run sets
+
+load helper
+
+# a_block: a block in the framing of blk*.dat, by hand: magic, length, bytes.
+a_block() {
+	local hex
+	hex=$(jq -r 'select(.hex).hex' "$BB_ROOT/tests/bats/fixtures/blocks.ndjson" | head -n 1)
+	printf 'f9beb4d9%08x%s' $((${#hex} / 2)) "$hex" |
+		sed -E 's/^(.{8})(..)(..)(..)(..)/\1\5\4\3\2/' | unhex
+}
+
+# actor NAME: a script of that name, from stdin, found before the true one.
+actor() {
+	mkdir -p actors
+	{ echo '#!/bin/sh'; cat; } >"actors/$1"
+	chmod +x "actors/$1"
+}
+
+# The server, the node and the hosts.
+actors() {
+	bb-decode -n main <<<"$BIP143_LINE" >esplora-tx.json
+	jq -cn '[{txid: ("a2" * 32), vout: 1, value: 50000, status: {confirmed: true,
+		block_height: 800000, block_hash: ("00" * 32), block_time: 1690000000}}]' >esplora-utxo.json
+	actor curl <<<'for url; do :; done
+		case $url in */tx/*) cat esplora-tx.json ;; */utxo) cat esplora-utxo.json ;; *) exit 22 ;; esac'
+	actor bitcoin-cli <<<'case $* in
+		"getrawtransaction "*) echo "$hex" ;;
+		"sendrawtransaction "*) printf "%s\n" "$2" | bb-decode | jq -r .txid ;;
+		"-stdin importdescriptors") jq -ce "map(has(\"desc\")) | select(length > 0 and all)" ;;
+		*) exit 1 ;;
+		esac'
+	actor parallel <<<'[ "$5" = -S ] || exit 1
+		shift 6
+		exec "$@"'
+}
+
+# What the examples speak of.
+prepare() {
+	local name
+	actors
+	export HOME=$PWD hex=$BIP143_HEX txid=$BIP143_TXID script=$KEY1_SCRIPT
+	for name in alice bob carol; do bb-keygen -o "$name.key" >"$name.pub"; done
+	address=$(jq -r .address alice.pub) bob=$(jq -r .address bob.pub)
+	export address bob new=$bob
+	mine=$(bb-keygen -n main --print-secret | jq -r .address)
+	export mine
+	(umask 077 && echo "four words suffice here" >passphrase)
+	bb-keygen --encrypt --passphrase-file passphrase -o sealed.key alice.key >sealed.pub
+	jq -c '{type: "utxo", txid: ("a1" * 32), vout: 0, value: 1000000000, height: 1,
+		coinbase: false, scriptpubkey_address: .address}' alice.pub >coins.ndjson
+	bb-mktx --to "$bob=8btc" <coins.ndjson >payment.json
+	bb-sign -k alice.key payment.json | tee signed.ndjson tx.json >txs.ndjson
+	"$BB_ROOT/pipelines/multisig" 2 alice.pub bob.pub carol.pub |
+		jq -c --slurpfile coin coins.ndjson '$coin[0] + . | del(.scriptpubkey_address)' |
+		bb-mktx --all --to "$bob" >shared.json
+	mkdir -p .bitcoin/blocks
+	a_block >.bitcoin/blocks/blk00000.dat
+	PATH=$PWD/actors:$PATH
+}
+
+# examples PAGE: the commands of its EXAMPLES, each example ended by a NUL.
+examples() {
+	awk '/^\.Sh / { inside = $2 == "EXAMPLES" }
+		!inside { next }
+		/^\.Dl \$ / { text = substr($0, 7) "\n"; done = 1 }
+		/^\.Bd / { block = 1; next }
+		/^\.Ed/ { block = 0; done = 1 }
+		block { line = $0; sub(/^\$ /, "", line); text = text line "\n" }
+		done { gsub(/\\\(aq/, "\047", text); gsub(/\\e/, "\\", text); printf "%s%c", text, 0
+			text = ""; done = 0 }' "$1"
+}
+
+# try EXAMPLE: it ends well, says something, and complains of nothing.
+try() {
+	if [[ $1 =~ \ -o\ ([^ ]+) ]]; then rm -f "${BASH_REMATCH[1]}"; fi
+	if [[ $1 == *"bb-mktx -n main"* ]]; then local -x bob=$mine; fi
+	bash -euo pipefail -c "$1" >out 2>err || {
+		printf 'status %s of:\n%s' "$?" "$1" && cat err
+		return 1
+	}
+	[[ -s out && ! -s err ]] || {
+		printf 'of:\n%s' "$1" && cat out err
+		return 1
+	}
+}
+
+# try_page NAME COUNT: all its examples, which must be so many at least.
+try_page() {
+	local example count=0
+	prepare
+	while IFS= read -r -d '' example; do
+		try "$example"
+		count=$((count + 1))
+	done < <(examples "$BB_ROOT/cmd/$1")
+	[[ $count -ge $2 ]]
+}
+
+@test "the examples of bb(7) work" { try_page bb.7 2; }
+@test "the examples of bb-lines(5) work" { try_page bb-lines.5 3; }
+@test "the examples of bb-keygen(1) work" { try_page bb-keygen.1 3; }
+@test "the examples of bb-mktx(1) work" { try_page bb-mktx.1 3; }
+@test "the examples of bb-sign(1) work" { try_page bb-sign.1 3; }
+@test "the examples of bb-validate(1) work" { try_page bb-validate.1 4; }
+@test "the examples of bb-decode(1) work" { try_page bb-decode.1 3; }
+@test "the examples of bb-encode(1) work" { try_page bb-encode.1 2; }
+
+# snippet N: the README's Nth block of shell.
+snippet() {
+	awk -v n="$1" '/^```sh$/ { inside = ++i == n; next } /^```$/ { inside = 0 } inside' \
+		"$BB_ROOT/README.md"
+}
+
+@test "the README's payment can be pasted as it stands" {
+	ln -s "${BIN:-$BB_ROOT/bin}" bin
+	run -0 --separate-stderr bash -euo pipefail -c "$(snippet 1)"
+	[[ ${lines[1]} == refused && ${#lines[@]} == 2 ]]
+	jq -e '.type == "verdict" and (.valid | not)' <<<"$stderr"
+	run -0 bb-decode <<<"${lines[0]}"
+	assert_json 'any(.vout[]; .value == 800000000)'
+}
+
+@test "the README's check of a live transaction works" {
+	prepare
+	ln -s "${BIN:-$BB_ROOT/bin}" bin
+	run -0 --separate-stderr bash -euo pipefail -c "$(snippet 2)"
+	assert_json '.valid'
+	assert_stderr ""
+}

@@ -1,0 +1,137 @@
+#!/usr/bin/env bats
+# pipelines/: each does what its first lines say, and refuses arguments that make no sense.
+
+# shellcheck disable=SC2016,SC2154 # jq's variables; what run sets
+
+load helper
+PATH=$BB_ROOT/pipelines:$PATH
+
+# utxos SATOSHI: a coin of the key in alice.pub.
+utxos() {
+	jq -c --argjson value "$1" '{type: "utxo", txid: ("a1" * 32), vout: 0, $value, height: 1,
+		coinbase: false, scriptpubkey_address: .address}' alice.pub
+}
+
+# keys NAME...: a key file and its public line for each name.
+keys() {
+	local name
+	for name; do bb-keygen -o "$name.key" >"$name.pub"; done
+}
+
+# assert_usage NAME: that pipeline's own usage stands on stderr, and nothing on stdout.
+assert_usage() {
+	assert_output ""
+	[[ $'\n'$stderr == *$'\n'"$1 "* ]]
+}
+
+@test "demo ends well, with nothing on stderr" {
+	run -0 --separate-stderr demo
+	[[ $output == *"Every verdict was as it should be."* ]]
+	assert_stderr ""
+}
+
+@test "demo takes no arguments" {
+	run -2 --separate-stderr demo now
+	[[ $stderr == demo:* ]]
+}
+
+@test "pay writes the hex of a valid transaction that pays, at the fee rate asked for" {
+	keys alice bob
+	bob=$(jq -r .address bob.pub)
+	utxos 600000000 >coins.ndjson
+	FEE_RATE=3 run -0 --separate-stderr pay "$bob" 2btc alice.key <coins.ndjson
+	assert_stderr ""
+	run -0 bb-decode <<<"$output"
+	assert_json --arg bob "$bob" '
+		any(.vout[]; .scriptpubkey_address == $bob and .value == 200000000) and
+		(600000000 - ([.vout[].value] | add)) as $fee | (.weight / 4) as $vsize |
+		$fee >= 3 * $vsize and $fee < 3 * $vsize + 6'
+}
+
+@test "pay says so when there is not enough money" {
+	keys alice
+	utxos 1000 >coins.ndjson
+	run -1 --separate-stderr pay "$(jq -r .address alice.pub)" 2btc alice.key <coins.ndjson
+	assert_output ""
+	[[ $stderr == *"not enough money"* ]]
+}
+
+@test "pay: a wrong address, amount, key file or count of arguments is the caller's mistake" {
+	keys alice
+	address=$(jq -r .address alice.pub)
+	utxos 600000000 >coins.ndjson
+	for words in "nobody 2btc alice.key" "$address 2 alice.key" "$address 2btc none.key" \
+		"$address 2btc" ""; do
+		# shellcheck disable=SC2086 # several words
+		run -2 --separate-stderr pay $words <coins.ndjson
+		assert_usage pay
+	done
+}
+
+@test "multisig's script has the keys in BIP 67's order" {
+	# the BIP's first vector
+	run -0 --separate-stderr multisig 2 < <(printf '{"pubkey":"%s"}\n' \
+		02ff12471208c14bd580709cb2358d98975247d8765f92bc25eab3b2763ed605f8 \
+		02fe6f0a5a297eb38c391581c4413e084773ea23954d93f7753db7dc0adc188b2f)
+	script=522102fe6f0a5a297eb38c391581c4413e084773ea23954d93f7753db7dc0adc188b2f
+	script+=2102ff12471208c14bd580709cb2358d98975247d8765f92bc25eab3b2763ed605f852ae
+	assert_json --arg script "$script" '.witnessscript == $script'
+}
+
+@test "multisig's coin is spent by any two of three, and not by one" {
+	keys alice bob carol
+	multisig 2 alice.pub bob.pub carol.pub >shared.json
+	utxos 1000000 | jq -c --slurpfile s shared.json 'del(.scriptpubkey_address) + $s[0]' |
+		bb-mktx --all --to "$(jq -r .address bob.pub)" >payment.json
+	for two in "alice bob" "bob carol" "carol alice"; do
+		bb-sign --partial -k "${two% *}.key" payment.json >half.json
+		run -1 --separate-stderr bb-validate half.json
+		bb-sign -k "${two#* }.key" half.json | bb-validate >whole.json
+		[[ -s whole.json ]]
+	done
+}
+
+@test "multisig gives an address of its network" {
+	keys alice
+	BB_NETWORK=main run -0 --separate-stderr multisig 1 alice.pub
+	assert_json '.address | startswith("bc1q")'
+}
+
+@test "multisig: a wrong M, missing or uncompressed or doubled keys are the caller's mistake" {
+	keys alice bob
+	bb-keygen -t p2pkh --uncompressed -o long.key >long.pub
+	for words in "" x 0 16 "3 alice.pub bob.pub" "1 none.pub" "2 alice.pub none.pub" \
+		"1 long.pub" "2 alice.pub alice.pub"; do
+		# shellcheck disable=SC2086 # several words
+		run -2 --separate-stderr multisig $words </dev/null
+		assert_usage multisig
+	done
+	run -2 --separate-stderr multisig 1 <<<hello
+	assert_usage multisig
+}
+
+@test "recheck judges the lines of stdin" {
+	run -0 --separate-stderr recheck <<<"$BIP143_LINE"
+	assert_json --arg id "$BIP143_TXID" '.valid and .id == $id'
+	run -1 --separate-stderr recheck < <(good_line 1; with '.prevouts[1].value -= 1')
+	assert_json -s 'map(.valid) == [true, false]'
+}
+
+@test "recheck judges what it fetches, in order, and what it cannot fetch is not good" {
+	command -v curl >/dev/null || skip "curl is not here"
+	other=$(printf %064x 1)
+	mkdir tx
+	bb-decode -n main <<<"$BIP143_LINE" >"tx/$BIP143_TXID"
+	ESPLORA=file://$PWD run -0 --separate-stderr recheck "$BIP143_TXID" "$BIP143_TXID"
+	assert_json -s --arg id "$BIP143_TXID" 'map([.line, .valid, .id]) == [[1, true, $id], [2, true, $id]]'
+	ESPLORA=file://$PWD run -2 --separate-stderr recheck "$other" "$BIP143_TXID"
+	assert_json -s 'map(.valid) == [false, true]'
+}
+
+@test "recheck: what is no txid is the caller's mistake" {
+	for words in x "$BIP143_TXID ../x" "-n main"; do
+		# shellcheck disable=SC2086 # several words
+		run -2 --separate-stderr recheck $words
+		assert_usage recheck
+	done
+}

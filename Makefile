@@ -64,7 +64,12 @@ $(BUILD)/libbb.a: $(LIB_OBJ)
 	@rm -f $@
 	$(AR) rcs $@ $^
 
-$(BIN)/%: $(BUILD)/cmd/%.o $(SHARED_OBJ) $(BUILD)/libbb.a
+# What mains share; as an archive, so that each takes no more of it than it needs.
+$(BUILD)/shared.a: $(SHARED_OBJ)
+	@rm -f $@
+	$(AR) rcs $@ $^
+
+$(BIN)/%: $(BUILD)/cmd/%.o $(BUILD)/shared.a $(BUILD)/libbb.a
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 

@@ -1,6 +1,5 @@
 #include "base/json.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -254,12 +253,31 @@ void bb_json_close(struct bb_json_writer *w, char bracket)
 	w->comma = true;
 }
 
+/* Room for a value of at most n bytes behind its comma, which is written; NULL without memory.
+ * What most lines consist of goes through here in one piece. */
+static unsigned char *value_room(struct bb_json_writer *w, size_t n)
+{
+	unsigned char *p = bb_buf_room(w->buf, n + 1);
+
+	if (p && w->comma) {
+		*p++ = ',';
+		w->buf->len++;
+	}
+	w->comma = true;
+	return p;
+}
+
 void bb_json_key(struct bb_json_writer *w, const char *key)
 {
-	before_value(w);
-	bb_put_u8(w->buf, '"');
-	bb_put_str(w->buf, key);
-	bb_put(w->buf, "\":", 2);
+	const size_t len = strlen(key);
+	unsigned char *p = value_room(w, len + 3);
+
+	if (p) {
+		p[0] = '"';
+		memcpy(p + 1, key, len);
+		memcpy(p + 1 + len, "\":", 2);
+		w->buf->len += len + 3;
+	}
 	w->comma = false;
 }
 
@@ -303,26 +321,42 @@ void bb_json_str(struct bb_json_writer *w, const char *s)
 
 void bb_json_hex(struct bb_json_writer *w, struct bb_span bytes)
 {
-	before_value(w);
-	bb_put_u8(w->buf, '"');
-	bb_put_hex(w->buf, bytes.data, bytes.len);
-	bb_put_u8(w->buf, '"');
+	const size_t len = 2 * bytes.len;
+	unsigned char *p = value_room(w, len + 2);
+
+	if (p) {
+		p[0] = '"';
+		bb_hex_encode((char *)p + 1, bytes.data, bytes.len);
+		p[1 + len] = '"';
+		w->buf->len += len + 2;
+	}
 }
 
 void bb_json_hash(struct bb_json_writer *w, const unsigned char hash[32])
 {
-	char text[64];
+	unsigned char *p = value_room(w, 66);
 
-	bb_hash_encode(text, hash);
-	bb_json_text(w, BB_SPAN(text, 64));
+	if (p) {
+		p[0] = p[65] = '"';
+		bb_hash_encode((char *)p + 1, hash);
+		w->buf->len += 66;
+	}
 }
 
 void bb_json_i64(struct bb_json_writer *w, int64_t v)
 {
-	char text[24];
+	uint64_t rest = v < 0 ? 0 - (uint64_t)v : (uint64_t)v;
+	char text[20], *digit = text + sizeof(text);
+	size_t len;
 
 	before_value(w);
-	bb_put(w->buf, text, (size_t)snprintf(text, sizeof(text), "%" PRId64, v));
+	do
+		*--digit = (char)('0' + rest % 10);
+	while (rest /= 10);
+	len = (size_t)(text + sizeof(text) - digit);
+	if (v < 0)
+		bb_put_u8(w->buf, '-');
+	bb_put(w->buf, digit, len);
 }
 
 void bb_json_double(struct bb_json_writer *w, double v)

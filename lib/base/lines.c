@@ -7,6 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <unistr.h>
+
 #include "base/json.h"
 
 enum { READ_SIZE = 256 << 10, FLUSH_SIZE = 64 << 10 };
@@ -53,6 +55,22 @@ void bb_lines_status(struct bb_lines *in, enum bb_status status)
 		in->status = status;
 }
 
+/* Words that may hold a file's name, which may be any bytes: what is not UTF-8 becomes "?". */
+static void put_words(struct bb_json_writer *w, const char *words)
+{
+	const size_t len = strlen(words);
+	char clean[1024];
+
+	if (!u8_check((const uint8_t *)words, len)) {
+		bb_json_str(w, words);
+		return;
+	}
+	for (size_t i = 0; i <= len && i < sizeof(clean); i++)
+		clean[i] = (char)(words[i] & 0x80 ? '?' : words[i]);
+	clean[sizeof(clean) - 1] = '\0';
+	bb_json_str(w, clean);
+}
+
 void bb_put_error(
 	struct bb_buf *b, const char *tool, uint64_t line, const char *why, struct bb_span from)
 {
@@ -72,7 +90,7 @@ void bb_put_error(
 		bb_json_raw(&w, from);
 	}
 	bb_json_key(&w, "error");
-	bb_json_str(&w, why);
+	put_words(&w, why);
 	bb_json_close(&w, '}');
 	bb_json_end_line(&w);
 }

@@ -215,3 +215,19 @@ WORDS="abandon abandon abandon abandon abandon abandon abandon abandon abandon a
 	cd /
 	rm -r "$folder"
 }
+
+@test "a key file that was given no key is not left behind, even after kill -9" {
+	mkfifo words
+	bb-keygen -o new.key - <words 3>&- &
+	local pid=$!
+	exec 5>words
+	while [[ ! -e new.key ]]; do read -r -t 0.01 <> <(:) || :; done
+	kill -9 "$pid"
+	wait "$pid" || [[ $? -eq 137 ]]
+	exec 5>&-
+	for _ in $(seq 500); do
+		[[ -e new.key ]] || return 0
+		read -r -t 0.01 <> <(:) || :
+	done
+	return 1
+}

@@ -227,3 +227,12 @@ P2TR=bcrt1p0xlxvlhemja6c4dqv22uapctqupfhlxm9h8z3k2e72q4k9hcz7vqc8gma6
 	run -2 --separate-stderr bb-mktx --to "$P2WSH" < <(coin 1 50000)
 	assert_output ""
 }
+
+@test "the fee covers an uncompressed key when the coin's line has its pubkey" {
+	bb-keygen -t p2pkh --uncompressed -o key >pub
+	coin 1 100000 | jq -c --slurpfile k pub '.scriptpubkey_address = $k[0].address
+		| .pubkey = $k[0].pubkey | del(.scriptpubkey)' |
+		bb-mktx --all --to "$P2WSH" | bb-sign -k key >signed
+	jq -e '.fee * 4 >= .weight' signed
+	bb-validate signed
+}

@@ -353,3 +353,13 @@ print(key.hex(), "%02x" % (0xC0 | odd))' "$leaf")
 	exec 5>&- 6<&-
 	wait "$pid"
 }
+
+@test "a key file of another account signs for all of that account's addresses" {
+	bb-keygen --mnemonic --account 3 -o wallet >/dev/null
+	jq -e '.path == "m/84h/1h/3h/0/0"' wallet
+	bb-keygen --derive m/84h/1h/3h/1/7 wallet >other
+	coin 1 100000 | jq -c --arg a "$(jq -r .address other)" '.scriptpubkey_address = $a | del(.scriptpubkey)' |
+		bb-mktx --all --to "$KEY1_ADDRESS" >tx
+	run -0 bb-sign -k wallet tx
+	run -0 bb-validate <<<"$output"
+}

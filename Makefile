@@ -117,7 +117,8 @@ BENCH_OBJ = $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/bats/bench/*.c))
 $(BUILD)/bench/bench: $(BENCH_OBJ) $(BUILD)/libbb.a
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) -Wl,--wrap=bb_ecdsa_verify,--wrap=bb_schnorr_verify \
-		-Wl,--wrap=bb_taproot_commits,--wrap=secp256k1_ecdsa_sign -o $@ $^ $(LDLIBS)
+		-Wl,--wrap=bb_taproot_commits,--wrap=secp256k1_ecdsa_sign \
+		-Wl,--wrap=secp256k1_schnorrsig_sign32 -o $@ $^ $(LDLIBS)
 
 bench: all $(BUILD)/bench/bench
 	@BIN=$(BIN) BUILD=$(BUILD) tests/bats/bench/bench.sh

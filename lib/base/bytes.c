@@ -8,11 +8,6 @@ bool bb_span_equal(struct bb_span a, struct bb_span b)
 	return a.len == b.len && (a.len == 0 || memcmp(a.data, b.data, a.len) == 0);
 }
 
-bool bb_span_is(struct bb_span a, const char *string)
-{
-	return a.len == strlen(string) && memcmp(a.data, string, a.len) == 0;
-}
-
 void bb_wipe(void *p, size_t len)
 {
 	if (len)

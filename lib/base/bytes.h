@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 /* Borrowed bytes. Never owns. An empty span may have a NULL data. */
 struct bb_span {
@@ -21,7 +22,12 @@ struct bb_span {
 
 bool bb_span_equal(struct bb_span a, struct bb_span b);
 /* Is the span exactly the characters of this NUL-terminated string? */
-bool bb_span_is(struct bb_span a, const char *string);
+static inline bool bb_span_is(struct bb_span a, const char *string)
+{
+	const size_t len = strlen(string); /* of a literal, known here */
+
+	return a.len == len && memcmp(a.data, string, len) == 0;
+}
 
 /* Overwrite secrets; the compiler may not leave it out. */
 void bb_wipe(void *p, size_t len);

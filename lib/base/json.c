@@ -267,9 +267,8 @@ static unsigned char *value_room(struct bb_json_writer *w, size_t n)
 	return p;
 }
 
-void bb_json_key(struct bb_json_writer *w, const char *key)
+void bb_json_key_len(struct bb_json_writer *w, const char *key, size_t len)
 {
-	const size_t len = strlen(key);
 	unsigned char *p = value_room(w, len + 3);
 
 	if (p) {

@@ -55,7 +55,11 @@ struct bb_json_writer {
 void bb_json_open(struct bb_json_writer *w, char bracket); /* '{' or '[' */
 void bb_json_close(struct bb_json_writer *w, char bracket);
 /* Before a value inside an object. The key is a literal: nothing in it is escaped. */
-void bb_json_key(struct bb_json_writer *w, const char *key);
+void bb_json_key_len(struct bb_json_writer *w, const char *key, size_t len);
+static inline void bb_json_key(struct bb_json_writer *w, const char *key)
+{
+	bb_json_key_len(w, key, strlen(key)); /* of a literal, known here */
+}
 /* A key that came from a line. */
 void bb_json_key_span(struct bb_json_writer *w, struct bb_span key);
 void bb_json_str(struct bb_json_writer *w, const char *s);

@@ -10,8 +10,15 @@
 #include "crypto/curve.h"
 #include "crypto/hash.h"
 
+/* The system's entropy, asked for in blocks: a call for each signature's would be felt. */
+struct entropy {
+	size_t left;
+	unsigned char bytes[32 * 32];
+};
+
 struct bb_curve {
 	secp256k1_context *ctx; /* lies in memory */
+	struct entropy *entropy;
 	size_t size;
 	max_align_t memory[];
 };
@@ -152,8 +159,9 @@ struct bb_curve *bb_curve_new(void)
 	if (!c)
 		return NULL;
 	c->size = size;
+	c->entropy = calloc(1, sizeof(*c->entropy));
 	c->ctx = secp256k1_context_preallocated_create(c->memory, SECP256K1_CONTEXT_NONE);
-	blinded = bb_random(seed32, sizeof(seed32)) &&
+	blinded = c->entropy && bb_random(seed32, sizeof(seed32)) &&
 		  secp256k1_context_randomize(c->ctx, seed32);
 	bb_wipe(seed32, sizeof(seed32));
 	if (!blinded) {
@@ -169,6 +177,9 @@ void bb_curve_free(struct bb_curve *c)
 		return;
 	secp256k1_context_preallocated_destroy(c->ctx);
 	bb_wipe(c->memory, c->size);
+	if (c->entropy)
+		bb_wipe(c->entropy, sizeof(*c->entropy));
+	free(c->entropy);
 	free(c);
 }
 
@@ -243,11 +254,23 @@ static const secp256k1_keypair *opened_const(const struct bb_keypair *pair)
 }
 
 /* BIP 340's auxiliary randomness: the caller's, or fresh. */
-static bool aux_random(unsigned char out32[32], const unsigned char aux32[32])
+static bool aux_random(
+	unsigned char out32[32], const struct bb_curve *c, const unsigned char aux32[32])
 {
-	if (!aux32)
-		return bb_random(out32, 32);
-	memcpy(out32, aux32, 32);
+	struct entropy *e = c->entropy;
+
+	if (aux32) {
+		memcpy(out32, aux32, 32);
+		return true;
+	}
+	if (!e->left) {
+		if (!bb_random(e->bytes, sizeof(e->bytes)))
+			return false;
+		e->left = sizeof(e->bytes);
+	}
+	e->left -= 32;
+	memcpy(out32, e->bytes + e->left, 32);
+	bb_wipe(e->bytes + e->left, 32);
 	return true;
 }
 
@@ -260,7 +283,7 @@ bool bb_schnorr_sign_message(unsigned char sig64[64], const struct bb_curve *c,
 	bool ok;
 
 	params.ndata = random32;
-	ok = aux_random(random32, aux32) && bb_keypair_make(&pair, c, key32) &&
+	ok = aux_random(random32, c, aux32) && bb_keypair_make(&pair, c, key32) &&
 	     secp256k1_schnorrsig_sign_custom(
 		     c->ctx, sig64, message.data, message.len, opened_const(&pair), &params);
 	bb_wipe(&pair, sizeof(pair));
@@ -281,7 +304,7 @@ bool bb_keypair_sign(unsigned char sig64[64], const struct bb_curve *c,
 	unsigned char random32[32];
 	bool ok;
 
-	ok = aux_random(random32, aux32) &&
+	ok = aux_random(random32, c, aux32) &&
 	     secp256k1_schnorrsig_sign32(c->ctx, sig64, msg32, opened_const(pair), random32);
 	bb_wipe(random32, sizeof(random32));
 	return ok;

@@ -13,7 +13,8 @@
 #include "wallet/sign.h"
 
 /* One call, with its arguments as bytes; `key` of a tweak is the internal key, `msg32` the
- * tweak, `sig` the output key. `key` of a signing is secret, `sig` the nonce's extra data. */
+ * tweak, `sig` the output key. `key` of a signing is secret (a keypair for Schnorr), `sig` the
+ * nonce's extra data. */
 struct bare_op {
 	enum bare_kind kind;
 	bool result, odd;
@@ -66,6 +67,11 @@ int __wrap_secp256k1_ecdsa_sign(const secp256k1_context *ctx, secp256k1_ecdsa_si
 	const unsigned char *msg32, const unsigned char *key32, secp256k1_nonce_function nonce,
 	const void *extra);
 
+int __real_secp256k1_schnorrsig_sign32(const secp256k1_context *ctx, unsigned char *sig64,
+	const unsigned char *msg32, const secp256k1_keypair *pair, const unsigned char *aux32);
+int __wrap_secp256k1_schnorrsig_sign32(const secp256k1_context *ctx, unsigned char *sig64,
+	const unsigned char *msg32, const secp256k1_keypair *pair, const unsigned char *aux32);
+
 bool __wrap_bb_ecdsa_verify(
 	struct bb_span der, const unsigned char msg32[32], struct bb_span pubkey)
 {
@@ -107,6 +113,16 @@ int __wrap_secp256k1_ecdsa_sign(const secp256k1_context *ctx, secp256k1_ecdsa_si
 
 	record(BARE_SIGN, result, BB_SPAN(extra, extra ? 32 : 0), BB_SPAN(key32, 32), msg32,
 		false);
+	return result;
+}
+
+int __wrap_secp256k1_schnorrsig_sign32(const secp256k1_context *ctx, unsigned char *sig64,
+	const unsigned char *msg32, const secp256k1_keypair *pair, const unsigned char *aux32)
+{
+	int result = __real_secp256k1_schnorrsig_sign32(ctx, sig64, msg32, pair, aux32);
+
+	record(BARE_SCHNORR_SIGN, result, BB_SPAN(aux32, 32), BB_SPAN(pair, sizeof(*pair)),
+		msg32, false);
 	return result;
 }
 
@@ -228,6 +244,15 @@ static bool sign(const secp256k1_context *ctx, const struct bare_op *op)
 		secp256k1_nonce_function_rfc6979, op->sig.len ? op->sig.data : NULL);
 }
 
+static bool sign_schnorr(const secp256k1_context *ctx, const struct bare_op *op)
+{
+	secp256k1_keypair pair;
+	unsigned char sig64[64];
+
+	memcpy(&pair, op->key.data, sizeof(pair));
+	return __real_secp256k1_schnorrsig_sign32(ctx, sig64, op->msg32, &pair, op->sig.data);
+}
+
 /* A context as signing should have it. */
 static secp256k1_context *new_context(void)
 {
@@ -251,7 +276,8 @@ bool bare_replay(const struct bare *b)
 		case BARE_ECDSA: result = verify_ecdsa(op); break;
 		case BARE_SCHNORR: result = verify_schnorr(op); break;
 		case BARE_TWEAK: result = check_tweak(op); break;
-		default: result = sign(ctx, op); break;
+		case BARE_SIGN: result = sign(ctx, op); break;
+		default: result = sign_schnorr(ctx, op); break;
 		}
 		ok = ok && result == op->result;
 	}

@@ -7,7 +7,14 @@
 
 #include "base/bytes.h"
 
-enum bare_kind { BARE_ECDSA, BARE_SCHNORR, BARE_TWEAK, BARE_SIGN, BARE_KINDS };
+enum bare_kind {
+	BARE_ECDSA,
+	BARE_SCHNORR,
+	BARE_TWEAK,
+	BARE_SIGN,
+	BARE_SCHNORR_SIGN,
+	BARE_KINDS
+};
 
 struct bare {
 	struct bare_op *op;

@@ -3,7 +3,7 @@
  *	bench validate NAME BB-VALIDATE FILE TARGET	valid transactions of the main network
  *	bench threads BB-VALIDATE FILE TARGET		-j2 against -j1
  *	bench keygen BB-KEYGEN COUNT TARGET
- *	bench sign BB-SIGN KEYFILE FILE TARGET
+ *	bench sign NAME BB-SIGN KEYFILE FILE TARGET
  *	bench start NAME LIMIT_MS COMMAND...		with stdin as it is given, rewound
  *	bench memory BB-VALIDATE FILE			once, and ten times over
  *
@@ -214,20 +214,21 @@ static void keygen(char **arg)
 
 static void sign(char **arg)
 {
-	const char *const argv[] = {arg[0], "-n", "regtest", "-k", arg[1], arg[2], NULL};
-	const double target = atof(arg[3]);
+	const char *const argv[] = {arg[1], "-n", "regtest", "-k", arg[2], arg[3], NULL};
+	const double target = atof(arg[4]);
 	struct bare b = {0};
 	struct comparison c;
 
-	if (!bare_record_sign(&b, arg[2], arg[1]))
-		die("holds a line that is not signed", arg[2]);
+	if (!bare_record_sign(&b, arg[3], arg[2]))
+		die("holds a line that is not signed", arg[3]);
 	c = compare(argv, replay, &b);
-	printf("bb-sign: %.3f of libsecp256k1's speed (wall %.3f), target %.2f %s; %.1f us a "
-	       "signature computed, %.1f bare; %zu lines, %zu signatures with those for low "
-	       "R\n",
-		c.cpu_ratio, c.wall_ratio, target, met(c.cpu_ratio >= target),
+	printf("bb-sign, %s: %.3f of libsecp256k1's speed (wall %.3f), target %.2f %s; %.1f us "
+	       "a "
+	       "signature computed, %.1f bare; %zu lines, %zu signatures%s\n",
+		arg[0], c.cpu_ratio, c.wall_ratio, target, met(c.cpu_ratio >= target),
 		1e6 * c.cpu / (double)b.count, 1e6 * c.other_cpu / (double)b.count, b.lines,
-		b.of_kind[BARE_SIGN]);
+		b.of_kind[BARE_SIGN] + b.of_kind[BARE_SCHNORR_SIGN],
+		b.of_kind[BARE_SIGN] ? " with those for low R" : "");
 	bare_free(&b);
 }
 
@@ -268,7 +269,7 @@ int main(int argc, char **argv)
 		int args;
 		void (*fn)(char **arg);
 	} modes[] = {{"validate", 4, validate}, {"threads", 3, threads}, {"keygen", 3, keygen},
-		{"sign", 4, sign}, {"start", 3, start}, {"memory", 2, memory}};
+		{"sign", 5, sign}, {"start", 3, start}, {"memory", 2, memory}};
 
 	for (size_t i = 0; argc > 1 && i < sizeof(modes) / sizeof(*modes); i++)
 		if (strcmp(argv[1], modes[i].name) == 0 && argc - 2 >= modes[i].args) {

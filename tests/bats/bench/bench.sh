@@ -24,9 +24,17 @@ unsigned() {
 	}'
 }
 
-"$BIN/bb-keygen" -n regtest -o "$tmp/key" >"$tmp/public"
-script=$(jq -r .address "$tmp/public" | "$BIN/bb-decode" -n regtest --type address | jq -r .hex)
-unsigned 20000 "$script" >"$tmp/unsigned"
+# script KEYFILE: the script of its address.
+script() {
+	"$BIN/bb-keygen" -n regtest -y "$1" | jq -r .address |
+		"$BIN/bb-decode" -n regtest --type address | jq -r .hex
+}
+
+"$BIN/bb-keygen" -n regtest -o "$tmp/key" >/dev/null
+"$BIN/bb-keygen" -n regtest -t p2tr -o "$tmp/taproot-key" >/dev/null
+unsigned 20000 "$(script "$tmp/key")" >"$tmp/unsigned"
+unsigned 20000 "$(script "$tmp/taproot-key")" >"$tmp/taproot-unsigned"
+"$BIN/bb-decode" -n regtest --full "$tmp/taproot-unsigned" >"$tmp/taproot-esplora"
 head -n 1 "$tmp/unsigned" >"$tmp/one-unsigned"
 "$BIN/bb-sign" -n regtest -k "$tmp/key" "$tmp/unsigned" >"$tmp/signed"
 head -n 1 "$tmp/signed" >"$tmp/one-signed"
@@ -43,7 +51,9 @@ else
 fi
 "$bench" threads "$BIN/bb-validate" "$tmp/lean" 1.9
 "$bench" keygen "$BIN/bb-keygen" 20000 0.8
-"$bench" sign "$BIN/bb-sign" "$tmp/key" "$tmp/unsigned" 0.8
+"$bench" sign "P2WPKH, lean lines" "$BIN/bb-sign" "$tmp/key" "$tmp/unsigned" 0.8
+"$bench" sign "taproot, lean lines" "$BIN/bb-sign" "$tmp/taproot-key" "$tmp/taproot-unsigned" 0.8
+"$bench" sign "taproot, Esplora lines" "$BIN/bb-sign" "$tmp/taproot-key" "$tmp/taproot-esplora" 0.8
 "$bench" start bb-validate 5 "$BIN/bb-validate" -n regtest <"$tmp/one-signed"
 "$bench" start bb-sign 5 "$BIN/bb-sign" -n regtest -k "$tmp/key" <"$tmp/one-unsigned"
 "$bench" memory "$BIN/bb-validate" "$tmp/lean"

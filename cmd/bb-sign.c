@@ -8,6 +8,7 @@
 #include "base/sandbox.h"
 #include "crypto/curve.h"
 #include "passphrase.h"
+#include "progress.h"
 #include "wallet/partial.h"
 #include "wallet/sign.h"
 
@@ -85,6 +86,7 @@ struct run {
 	struct bb_keyring ring;
 	struct bb_signer *signer;
 	struct bb_arena arena;
+	struct progress progress;
 };
 
 static void read_option(struct run *r, int opt)
@@ -249,6 +251,7 @@ static void report_incomplete(
 		snprintf(more, sizeof(more), " (and %zu more of %zu)", missing - 1,
 			l->tx.in_count);
 	snprintf(why, sizeof(why), "input %zu: %s%s", report->input, report->why, more);
+	progress_hide(&r->progress);
 	bb_lines_report(&r->in, r->in.number, BB_NO, why, from ? from->raw : BB_SPAN(NULL, 0));
 }
 
@@ -285,15 +288,20 @@ int main(int argc, char **argv)
 
 	bb_sandbox_hide();
 	read_call(&r, argc, argv);
+	progress_start(&r.progress, tool.name, r.in.files);
 	open_signer(&r);
 	bb_lines_tie(&r.in, &out);
 	while (bb_lines_read(&r.in, &line)) {
 		struct bb_span from = BB_SPAN(NULL, 0);
-		if (!sign_line(&out.buf, &r, &why, &from, line))
+		if (!sign_line(&out.buf, &r, &why, &from, line)) {
+			progress_hide(&r.progress);
 			bb_lines_report(&r.in, r.in.number, BB_CALLER, why, from);
+		}
+		progress_turn(&r.progress, r.in.number, r.in.bytes);
 		bb_sink_turn(&out);
 		bb_arena_reset(&r.arena);
 	}
+	progress_hide(&r.progress);
 	bb_signer_free(r.signer);
 	bb_keyring_free(&r.ring);
 	bb_curve_free(r.curve);

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "progress.h"
+
 enum {
 	BATCH_BYTES = 64 << 10,
 	BATCH_LINES = 256,
@@ -54,7 +56,9 @@ struct pool {
 	struct batch *filling;	       /* the main thread's own; not yet counted */
 	struct split *splits;
 	bool end, stop, writing;
-	int status; /* the highest of the batches written */
+	int status;		  /* the highest of the batches written */
+	struct progress progress; /* drawn by who writes */
+	uint64_t lines, bytes;	  /* written */
 
 	struct worker self; /* with one thread */
 };
@@ -166,7 +170,11 @@ static void write_done(struct pool *p)
 		if (!p->stop) {
 			pthread_mutex_unlock(&p->lock);
 			write_out(p->out, &b->out);
+			if (err.buf.len)
+				progress_hide(&p->progress);
 			bb_sink_flush(&err);
+			progress_turn(
+				&p->progress, p->lines += b->count, p->bytes += b->text.len);
 			b->err = err.buf;
 			pthread_mutex_lock(&p->lock);
 			if (p->status < b->status)
@@ -308,6 +316,7 @@ struct pool *pool_new(
 
 	if (!p)
 		return NULL;
+	progress_start(&p->progress, in->tool, in->files);
 	p->in = in;
 	p->out = out;
 	p->fn = fn;
@@ -337,6 +346,7 @@ void pool_free(struct pool *p)
 	pthread_mutex_unlock(&p->lock);
 	for (unsigned i = 0; i < p->started; i++)
 		pthread_join(p->thread[i], NULL);
+	progress_hide(&p->progress);
 	bb_lines_status(p->in, (enum bb_status)p->status);
 	for (size_t i = 0; p->ring && i < p->ring_size; i++) {
 		bb_buf_free(&p->ring[i].text);

@@ -180,6 +180,7 @@ static bool fill(struct bb_lines *in)
 	}
 	if (n > 0) {
 		in->buf.len += (size_t)n;
+		in->bytes += (uint64_t)n;
 		return true;
 	}
 	if (in->buf.len) /* the end of a file ends its last line */

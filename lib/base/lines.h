@@ -50,6 +50,7 @@ struct bb_lines {
 
 	/* To be read. */
 	uint64_t number; /* of the line last read, from 1, over all files */
+	uint64_t bytes;	 /* taken in so far */
 	int status;	 /* highest so far */
 
 	/* Private. */

@@ -272,3 +272,11 @@ full_line() {
 	[ -z "$output" ]
 	jq -e '.type == "error" and .error == "no input"' <<<"$stderr"
 }
+
+@test "long work shows how far it has come, on a terminal and nowhere else" {
+	for _ in $(seq 25000); do echo "$BIP143_LINE"; done >lines
+	run -0 script -qec "bb-validate lines >/dev/null" /dev/null
+	[[ $output == *'%'*' lines '*'/s'* ]]
+	run -0 --separate-stderr bash -c 'bb-validate lines >/dev/null'
+	assert_stderr ""
+}

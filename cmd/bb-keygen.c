@@ -201,17 +201,6 @@ static bool ask_passphrase(const char **why, struct bb_key_reader *reader)
 	return true;
 }
 
-/* A secret typed where a file's name belongs must not go on into a log. */
-static const char *safe_name(const char *name, size_t files)
-{
-	const bool doubtful = files >= 12 || strlen(name) >= 40 || strchr(name, ' ');
-
-	return doubtful && !strpbrk(name, "/.") ? "a file not named here, for it may be a "
-						  "secret (they come from files or "
-						  "stdin)"
-						: name;
-}
-
 /* All at once, before rights are dropped. What cannot be opened is reported. */
 static void open_files(struct run *r)
 {
@@ -221,7 +210,8 @@ static void open_files(struct run *r)
 		keyout_fail(&r->g.out, "cannot begin", "out of memory");
 	for (size_t i = 0; i < r->file_count; i++)
 		if (!bb_keyfile_open(&r->files[i], &why, r->names[i]))
-			keygen_report(&r->g, safe_name(r->names[i], r->file_count), 0, why);
+			keygen_report(
+				&r->g, tool_safe_name(r->names[i], r->file_count), 0, why);
 }
 
 static void start(struct run *r)

@@ -155,7 +155,9 @@ static void read_option(struct run *r, int opt)
 		b->spend_all = true;
 		break;
 	case INPUT: r->inputs[r->input_count++] = payments_outpoint(&tool, optarg); break;
-	case HEIGHT: r->height = tool_number(&tool, "--height", optarg, 0, INT32_MAX); break;
+	case HEIGHT:
+		r->height = tool_number(&tool, "--height", optarg, 0, INT32_MAX - 1);
+		break;
 	case LOCKTIME:
 		b->locktime = (uint32_t)tool_number(&tool, "--locktime", optarg, 0, UINT32_MAX);
 		break;
@@ -217,7 +219,8 @@ static void read_call(struct run *r, int argc, char **argv)
 
 static void report_differs(void *arg, uint64_t line)
 {
-	bb_lines_report(arg, line, BB_CALLER, "differs from an earlier line on this coin",
+	bb_lines_report(arg, line, BB_CALLER,
+		"differs from an earlier line on this coin, which is not spent",
 		BB_SPAN(NULL, 0));
 }
 
@@ -259,6 +262,9 @@ static void sort_out(struct run *r)
 		refuse(r, BB_NO, "--input: no such coin was read: %s:%u", txid, missing->vout);
 	}
 	r->immature = bb_utxos_drop_immature(&r->coins, &r->immature_sat, tip, &r->network);
+	if (r->input_count && r->immature)
+		refuse(r, BB_NO, "--input: %zu of the coins named are immature coinbases",
+			r->immature);
 	bb_utxos_by_line(&r->coins);
 	r->build.coins = r->coins.coin;
 	r->build.count = r->coins.count;

@@ -21,7 +21,9 @@ static const struct tool tool = {
 		"  --partial                expect other signers: incomplete lines are no "
 		"failure\n"
 		"  --sighash TYPE           all, none, single, each also with |anyonecanpay, "
-		"or default\n"
+		"or default;\n"
+		"                           stated: what each input asks for, even if it signs "
+		"less\n"
 		"  --verify                 run the interpreter over each input that was "
 		"completed\n"
 		"  --scan N                 keys of each chain to try for an input that does "
@@ -95,7 +97,9 @@ static void read_option(struct run *r, int opt)
 	case 'k': r->key_files[r->key_file_count++] = optarg; break;
 	case PARTIAL: r->partial = true; break;
 	case SIGHASH:
-		if (!bb_sighash_parse(&r->sighash, BB_SPAN(optarg, strlen(optarg))))
+		if (strcmp(optarg, "stated") == 0)
+			r->sighash = BB_SIGHASH_AS_STATED;
+		else if (!bb_sighash_parse(&r->sighash, BB_SPAN(optarg, strlen(optarg))))
 			tool_usage(&tool, "--sighash: no such type: %s", optarg);
 		break;
 	case VERIFY: r->verify = true; break;
@@ -154,7 +158,8 @@ static void open_key_files(struct run *r)
 		tool_die(&tool, BB_SYSTEM, "out of memory");
 	for (size_t i = 0; i < r->key_file_count; i++)
 		if (!bb_keyfile_open(&r->key_file[i], &why, r->key_files[i]))
-			tool_die(&tool, BB_CALLER, "%s: %s", r->key_files[i], why);
+			tool_die(&tool, BB_CALLER, "%s: %s", tool_safe_name(r->key_files[i], 1),
+				why);
 	r->terminal = r->passphrase.given ? -1 : passphrase_terminal();
 }
 

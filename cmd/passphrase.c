@@ -48,15 +48,16 @@ void passphrase_from_fd(
 
 void passphrase_from_file(const struct tool *t, struct passphrase *p, const char *path)
 {
+	const char *name = tool_safe_name(path, 1);
 	struct bb_keyfile f;
 	const char *why;
 
 	if (!bb_keyfile_open(&f, &why, path))
-		tool_die(t, BB_CALLER, "%s: %s", path, why);
+		tool_die(t, BB_CALLER, "%s: %s", name, why);
 	if (f.exposed)
-		tool_die(t, BB_CALLER, "%s: %s", path, f.exposed);
+		tool_die(t, BB_CALLER, "%s: %s", name, f.exposed);
 	if (!read_line(p, f.fd))
-		tool_die(t, BB_CALLER, "%s: no passphrase of at most %d bytes there", path,
+		tool_die(t, BB_CALLER, "%s: no passphrase of at most %d bytes there", name,
 			PASSPHRASE_MAX);
 	bb_keyfile_close(&f);
 }

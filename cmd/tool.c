@@ -205,3 +205,14 @@ unsigned tool_threads(const struct tool *t, const char *text)
 		return (unsigned)CPU_COUNT(&set);
 	return 1;
 }
+
+/* A secret typed where a file's name belongs must not go on into a log. */
+const char *tool_safe_name(const char *name, size_t files)
+{
+	const bool doubtful = files >= 12 || strlen(name) >= 40 || strchr(name, ' ');
+
+	return doubtful && !strpbrk(name, "/.") ? "a file not named here, for it may be a "
+						  "secret (they come from files or "
+						  "stdin)"
+						: name;
+}

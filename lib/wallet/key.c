@@ -227,6 +227,10 @@ bool bb_secret_derive(struct bb_xkey *out, struct bb_xkey *account, size_t *acco
 	ok = true;
 out:
 	bb_wipe(&next, sizeof(next));
+	if (!ok)
+		bb_wipe(out, sizeof(*out));
+	if (!ok && account)
+		bb_wipe(account, sizeof(*account));
 	return ok;
 }
 

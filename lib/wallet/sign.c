@@ -726,6 +726,18 @@ static bool verifies(const struct work *w, uint32_t flags)
 	return bb_verify_input(&w->signer->vm, w->cache, w->index, flags) == BB_SCRIPT_OK;
 }
 
+/* A line may not choose by itself to have less than everything signed: a type it states must be
+ * the one asked for, or sign everything. False when it is neither. */
+static bool settle_hash_type(struct work *w, int stated)
+{
+	const bool everything = stated == BB_SIGHASH_DEFAULT || stated == BB_SIGHASH_ALL;
+	const bool obey = w->hash_type == BB_SIGHASH_AS_STATED;
+
+	if (obey || (w->hash_type < 0 && everything))
+		w->hash_type = stated;
+	return stated < 0 || w->hash_type == stated;
+}
+
 /* Sign, unless it came in final: then it stays to the byte. True when it is complete. */
 static bool sign_input(struct input *i, struct work *w)
 {
@@ -736,9 +748,7 @@ static bool sign_input(struct input *i, struct work *w)
 		return lacking(w, "missing-prevouts");
 	if ((in->script_sig.len || in->witness_count) && verifies(w, BB_VERIFY_CONSENSUS))
 		return true;
-	if (w->hash_type < 0)
-		w->hash_type = i->partial.sighash_type;
-	else if (i->partial.sighash_type >= 0 && w->hash_type != i->partial.sighash_type)
+	if (!settle_hash_type(w, i->partial.sighash_type))
 		return refuse(w, "sighash-type-differs");
 	if (sign_prevout(w)) {
 		i->outcome = FINAL;

@@ -22,6 +22,9 @@ bool bb_signer_derive(struct bb_signer *s, const struct bb_path *path);
 /* Judge each input that was completed by the interpreter, under the standard flags. */
 void bb_signer_verify(struct bb_signer *s);
 
+/* In place of a hash type: each input's own sighash_type, or else its type's default. */
+enum { BB_SIGHASH_AS_STATED = -2 };
+
 struct bb_sign_report {
 	bool changed;
 	size_t complete;   /* inputs that are final now, whoever signed */
@@ -36,7 +39,8 @@ struct bb_sign_report {
 
 /* Sign what can be signed of the line's transaction: signatures finalised into scriptSig and
  * witness where they suffice, else kept under the PSBT names in vin. If that changed anything,
- * the line is written again to out; else nothing is. sighash -1: the default of each type.
+ * the line is written again to out; else nothing is. sighash -1: the default of each type; a
+ * line that states one which signs less is then refused.
  * An input that came in final, and verifies, stays to the byte. False with *why only for a line
  * that cannot be worked on, such as "malformed partial_sigs". */
 bool bb_sign_line(struct bb_buf *out, struct bb_sign_report *report, const char **why,

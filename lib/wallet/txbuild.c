@@ -92,6 +92,18 @@ static bool prepare(struct bb_txbuild *b, struct bb_candidate **candidates, stru
 	return true;
 }
 
+/* Where change goes by itself: to the first input that somebody owns. An anchor is anybody's.
+ */
+static struct bb_span first_owned(const struct bb_txbuild *b)
+{
+	for (size_t i = 0; i < b->chosen.chosen; i++) {
+		struct bb_span script = b->coins[b->chosen.index[i]].prevout.script;
+		if (bb_script_type(script) != BB_ANCHOR)
+			return script;
+	}
+	return BB_SPAN(NULL, 0);
+}
+
 bool bb_txbuild_choose(
 	struct bb_txbuild *b, const char **why, int64_t *short_sat, struct bb_arena *a)
 {
@@ -107,10 +119,13 @@ bool bb_txbuild_choose(
 	if (!select(b, why, short_sat, candidates, &p))
 		return false;
 	if (first_input) {
-		b->rest = b->coins[b->chosen.index[0]].prevout.script;
+		b->rest = first_owned(b);
 		set_change(&p, b, b->rest);
 		bb_settle_change(&b->chosen, candidates, &p);
 	}
+	*why = "change needs an address (--change)";
+	if (b->chosen.change_sat && !b->rest.len)
+		return false;
 	*why = too_large;
 	return bb_selection_weight(&b->chosen, candidates, &p) <= p.max_weight;
 }

@@ -32,19 +32,31 @@ static int by_outpoint(const void *x, const void *y)
 	return order ? order : a->line < b->line ? -1 : a->line > b->line;
 }
 
+static bool same_coin(const struct bb_utxo *a, const struct bb_utxo *b)
+{
+	return a->prevout.value_sat == b->prevout.value_sat &&
+	       bb_span_equal(a->prevout.script, b->prevout.script);
+}
+
 void bb_utxos_settle(struct bb_utxos *u, void (*differs)(void *arg, uint64_t line), void *arg)
 {
-	size_t kept = 0;
+	size_t kept = 0, next;
 
 	if (u->count)
 		qsort(u->coin, u->count, sizeof(*u->coin), by_outpoint);
-	for (size_t i = 0; i < u->count; i++) {
-		const struct bb_utxo *c = &u->coin[i], *last = kept ? &u->coin[kept - 1] : NULL;
-		if (!last || !bb_outpoint_equal(&last->outpoint, &c->outpoint))
-			u->coin[kept++] = *c;
-		else if (last->prevout.value_sat != c->prevout.value_sat ||
-			 !bb_span_equal(last->prevout.script, c->prevout.script))
-			differs(arg, c->line);
+	for (size_t i = 0; i < u->count; i = next) {
+		const struct bb_utxo first = u->coin[i];
+		bool disputed = false;
+		for (next = i + 1; next < u->count &&
+				   bb_outpoint_equal(&first.outpoint, &u->coin[next].outpoint);
+			next++) {
+			if (same_coin(&first, &u->coin[next]))
+				continue;
+			disputed = true;
+			differs(arg, u->coin[next].line);
+		}
+		if (!disputed)
+			u->coin[kept++] = first;
 	}
 	u->count = kept;
 }

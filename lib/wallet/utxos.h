@@ -16,8 +16,8 @@ struct bb_utxos {
 bool bb_utxos_add(struct bb_utxos *u, const struct bb_utxo *coin);
 void bb_utxos_free(struct bb_utxos *u);
 
-/* When all are there: sort by outpoint. The same coin again is passed over; where two lines
- * differ on one, `differs` is told the later one's. */
+/* When all are there: sort by outpoint. The same coin again is passed over; one on
+ * which lines differ is dropped, and `differs` told the later lines. */
 void bb_utxos_settle(struct bb_utxos *u, void (*differs)(void *arg, uint64_t line), void *arg);
 /* The highest height among them; -1: none is known. */
 int64_t bb_utxos_tip(const struct bb_utxos *u);

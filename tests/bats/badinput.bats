@@ -218,10 +218,10 @@ $BIP143_HEX"
 @test "memory is flat however long the stream" {
 	[[ -z ${ASAN_OPTIONS:-} ]] || skip "AddressSanitizer needs the address space limited here"
 	many() { for _ in $(seq 60000); do echo "$BIP143_LINE"; done; }
-	run -0 bash -c 'ulimit -v 200000 && exec bb-validate -j 1 | tail -n 1' < <(many)
-	assert_output "$BIP143_LINE"
-	run -0 bash -c 'ulimit -v 200000 && exec bb-encode | tail -n 1' < <(many)
-	assert_output "$BIP143_HEX"
+	run -0 bash -c 'set -o pipefail; ulimit -v 200000; bb-validate -j 1 | uniq -c' < <(many)
+	[[ $output == *' 60000 '"$BIP143_LINE" ]]
+	run -0 bash -c 'set -o pipefail; ulimit -v 200000; bb-encode | uniq -c' < <(many)
+	[[ $output == *' 60000 '"$BIP143_HEX" ]]
 }
 
 @test "no record at all is status 1" {
@@ -256,6 +256,17 @@ $BIP143_HEX"
 		[[ $(wc -l <<<"$output") -le 2 ]]
 		[[ $tool == *--verdict* ]] || assert_errors 'length == 1 and .[0].line == 2'
 	done < <(tools)
+}
+
+@test "every tool that reads lines copies from into its errors" {
+	key_file key
+	local tool
+	for tool in bb-validate "bb-sign -k key" "bb-mktx --to $KEY1_ADDRESS=1000sat" bb-encode bb-decode; do
+		# shellcheck disable=SC2086 # the tool's words
+		run --separate-stderr $tool <<<'{"type":"tx","from":"peer-7","txid":5,"vout":"x","hex":"zz"}'
+		[[ $status -ge 1 ]]
+		assert_errors '.[0].line == 1 and .[0].from == "peer-7"'
+	done
 }
 
 @test "a file that cannot be opened is status 2, and the others are read" {

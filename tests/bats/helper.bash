@@ -30,9 +30,14 @@ assert_stderr() {
 	}
 }
 
-# assert_json FILTER...: jq's filter holds for the whole output, line by line if there are many.
+# assert_json FILTER...: jq's filter holds for the whole output, for every line if there are many,
+# and there is output.
 assert_json() {
-	jq -e "$@" <<<"$output" >/dev/null || {
+	local results
+	{
+		[[ -n $output ]] && results=$(jq -c "$@" <<<"$output") && [[ -n $results ]] &&
+			! grep -qxE 'false|null' <<<"$results"
+	} || {
 		printf 'output is:\n%s\nwhich fails: %s\n' "$output" "$*"
 		return 1
 	}

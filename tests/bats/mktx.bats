@@ -111,8 +111,7 @@ P2TR=bcrt1p0xlxvlhemja6c4dqv22uapctqupfhlxm9h8z3k2e72q4k9hcz7vqc8gma6
 	two=$(printf '%064x' 2)
 	run -0 bb-mktx --input "$two:0" --to "$P2WSH=1000sat" coins
 	assert_json --arg two "$two" '(.vin | map(.txid)) == [$two]'
-	run --separate-stderr bb-mktx --input "$(printf '%064x' 9):0" --to "$P2WSH=1000sat" coins
-	[[ $status -eq 1 || $status -eq 2 ]]
+	run -1 --separate-stderr bb-mktx --input "$(printf '%064x' 9):0" --to "$P2WSH=1000sat" coins
 	assert_output ""
 }
 
@@ -126,8 +125,10 @@ P2TR=bcrt1p0xlxvlhemja6c4dqv22uapctqupfhlxm9h8z3k2e72q4k9hcz7vqc8gma6
 
 @test "a coin read twice counts once, and two lines that differ about one are an error" {
 	run -1 --separate-stderr bb-mktx --to "$P2WSH=60000sat" < <(coin 1 50000; coin 1 50000)
-	run -2 --separate-stderr bb-mktx --to "$P2WSH=1000sat" < <(coin 1 50000; coin 1 60000)
+	run -2 --separate-stderr bb-mktx --inputs all --to "$P2WSH=1000sat" \
+		< <(coin 1 50000; coin 1 60000; coin 2 50000)
 	assert_errors 'length == 1 and .[0].line == 2'
+	assert_json --arg other "$(printf %064x 2)" '(.vin | map(.txid)) == [$other]'
 }
 
 @test "coinbases that are not mature, or not known to be, are left out" {
@@ -235,4 +236,23 @@ P2TR=bcrt1p0xlxvlhemja6c4dqv22uapctqupfhlxm9h8z3k2e72q4k9hcz7vqc8gma6
 		bb-mktx --all --to "$P2WSH" | bb-sign -k key >signed
 	jq -e '.fee * 4 >= .weight' signed
 	bb-validate signed
+}
+
+@test "change never goes to an anchor, which is anybody's" {
+	anchor() { coin 1 1000 | jq -c '.scriptpubkey = "51024e73"'; }
+	{ anchor; coin 2 100000000; } >coins
+	run -0 bb-mktx --inputs all --keep-order --to "$P2WSH=50000000sat" coins
+	assert_json --arg own "$KEY1_SCRIPT" '.vout[1].scriptpubkey == $own'
+	anchor | jq -c '.value = 100000000' >coins
+	run -1 --separate-stderr bb-mktx --inputs all --to "$P2WSH=50000000sat" coins
+	assert_errors '.[0].error | contains("--change")'
+}
+
+@test "a coin named by --input that is immature is not left out in silence" {
+	coin 1 100000 ',"height":105,"coinbase":true' >coins
+	coin 2 100000 >>coins
+	run -1 --separate-stderr bb-mktx --input "$(printf %064x 1):0" --input "$(printf %064x 2):0" \
+		--to "$P2WSH=50000sat" coins
+	assert_output ""
+	assert_errors '.[0].error | contains("immature")'
 }

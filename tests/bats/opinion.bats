@@ -201,9 +201,9 @@ pay() {
 # sign PERSON...: let them sign, one after another.
 sign() {
 	if [[ $# == 1 ]]; then
-		bb-sign -k "$OURS/$1.key"
+		bb-sign --sighash stated -k "$OURS/$1.key"
 	else
-		bb-sign --partial -k "$OURS/$1.key" | sign "${@:2}"
+		bb-sign --sighash stated --partial -k "$OURS/$1.key" | sign "${@:2}"
 	fi
 }
 

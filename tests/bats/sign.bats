@@ -316,7 +316,7 @@ print(key.hex(), "%02x" % (0xC0 | odd))' "$leaf")
 }
 
 @test "another user cannot use a key file that is not his" {
-	[[ $(id -u) -eq 0 ]] || return 0
+	[[ $(id -u) -eq 0 ]] || skip "only root can be another user here"
 	local folder
 	folder=$(nobodys_folder)
 	key_file "$folder/key"
@@ -362,4 +362,17 @@ print(key.hex(), "%02x" % (0xC0 | odd))' "$leaf")
 		bb-mktx --all --to "$KEY1_ADDRESS" >tx
 	run -0 bb-sign -k wallet tx
 	run -0 bb-validate <<<"$output"
+}
+
+@test "a line does not choose by itself to have less than everything signed" {
+	key_file key
+	coin 1 100000 | bb-mktx --all --to "$KEY1_ADDRESS" |
+		jq -c '.vin[0].sighash_type = "none|anyonecanpay"' >tx
+	run -1 --separate-stderr bb-sign -k key tx
+	assert_output "$(cat tx)"
+	assert_errors '.[0].error == "input 0: sighash-type-differs"'
+	run -0 bb-sign --sighash stated -k key tx
+	assert_json '.vin[0].witness[0] | endswith("82")'
+	run -0 bb-sign -k key < <(jq -c '.vin[0].sighash_type = "all"' tx)
+	assert_json '.vin[0].witness[0] | endswith("01")'
 }

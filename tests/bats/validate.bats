@@ -28,6 +28,7 @@ full_line() {
 @test "an invalid line is not passed on; its verdict stands on stderr" {
 	run -1 --separate-stderr bb-validate < <(with '.prevouts[1].value -= 1')
 	assert_output ""
+	[[ -n $stderr ]]
 	jq -e '.type == "verdict" and .line == 1 and .valid == false' <<<"$stderr"
 }
 
@@ -35,6 +36,7 @@ full_line() {
 	{ good_line 1; with '.prevouts[1].value -= 1'; good_line 3; } >lines.json
 	run -1 --separate-stderr bb-validate lines.json
 	assert_output "$(good_line 1; good_line 3)"
+	[[ -n $stderr ]]
 	jq -e '.line == 2 and .valid == false' <<<"$stderr"
 }
 
@@ -177,10 +179,13 @@ full_line() {
 		with '.checked = "forged" | .prevouts[1].value -= 1 | .n = 2'
 		with '.prevouts = [null, null] | .checked = "forged" | .n = 3'
 	} >lines.json
-	run --separate-stderr bb-validate --mark lines.json
+	run -0 --separate-stderr bb-validate --mark lines.json
 	assert_json -s 'map(.n) == [1, 2, 3] and (tostring | contains("forged") | not)'
-	assert_json -s --arg wtxid "$BIP143_WTXID" '.[0].checked | tostring | contains($wtxid)'
-	assert_json -s '.[0].checked != .[1].checked'
+	assert_json -s --arg wtxid "$BIP143_WTXID" '.[0].checked | .wtxid == $wtxid
+		and .consensus == "OK" and (.standard | type) == "string" and (.prevouts | length) == 64'
+	assert_json -s --arg wtxid "$BIP143_WTXID" '.[1].checked | .wtxid == $wtxid and .consensus ==
+		"mempool-script-verify-flag-failed (Script evaluated without error but finished with a false/empty top stack element)"'
+	assert_json -s '(.[0].checked.prevouts != .[1].checked.prevouts) and (.[2] | has("checked") | not)'
 }
 
 @test "a forged mark changes no verdict" {
@@ -270,6 +275,7 @@ full_line() {
 @test "no input at all is not taken for success" {
 	run -1 --separate-stderr bb-validate </dev/null
 	[ -z "$output" ]
+	[[ -n $stderr ]]
 	jq -e '.type == "error" and .error == "no input"' <<<"$stderr"
 }
 

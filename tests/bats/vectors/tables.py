@@ -46,14 +46,17 @@ def run(name, test, shared_file, npm_file, without_shared):
     try:
         if shared_file and shared("vectors/" + shared_file):
             test()
-        elif npm_file and npm(npm_file):
+        elif npm_file and npm(npm_file) and not (shared_file and shared("vectors")):
             without_shared()
         elif npm_file:
             print("%s: its file is missing: npm brought nothing" % name, flush=True)
             Table.failed.append(name)
+        elif shared("vectors"):
+            print("%s: its file is missing: %s" % (name, shared_file), flush=True)
+            Table.failed.append(name)
         else:
             print("%s: left out: there are no shared vectors here" % name, flush=True)
-    except (OSError, RuntimeError, ValueError, KeyError, IndexError) as e:
+    except Exception as e:
         print("%s: broke off: %s: %s" % (name, type(e).__name__, e), flush=True)
         Table.failed.append(name)
 

@@ -167,16 +167,23 @@ const char *bb_check_tx_inputs(int64_t *fee_sat, unsigned *unjudged, const struc
 	const struct bb_prevout *prevouts, int64_t height, int64_t maturity)
 {
 	const char *why = check_outputs(tx);
+	bool all_known = true;
 	int64_t in = 0, out = 0;
 
+	*fee_sat = 0;
 	if (why)
 		return why;
 	for (size_t i = 0; i < tx->in_count; i++) {
 		if (!mature(unjudged, &prevouts[i], height, maturity))
 			return "bad-txns-premature-spend-of-coinbase";
-		if (!bb_money_range(prevouts[i].value_sat) ||
-			!bb_money_range(in += prevouts[i].value_sat))
+		all_known &= prevouts[i].known;
+		if (prevouts[i].known && (!bb_money_range(prevouts[i].value_sat) ||
+						 !bb_money_range(in += prevouts[i].value_sat)))
 			return "bad-txns-inputvalues-outofrange";
+	}
+	if (!all_known) {
+		*unjudged |= BB_UNJUDGED_INPUTS;
+		return NULL;
 	}
 	for (size_t i = 0; i < tx->out_count; i++)
 		out += tx->out[i].value_sat;
@@ -499,6 +506,11 @@ static void blame(struct trouble *t, size_t tx, const char *why)
 static bool own_claim_holds(
 	struct bb_prevout *claim, const struct bb_txout *out, const struct bb_prevout *truth)
 {
+	if (!claim->known) {
+		claim->known = true;
+		claim->value_sat = out->value_sat;
+		claim->script = out->script;
+	}
 	if (out->value_sat != claim->value_sat || !bb_span_equal(out->script, claim->script) ||
 		(claim->coinbase >= 0 && claim->coinbase != truth->coinbase) ||
 		(claim->height >= 0 && truth->height >= 0 && claim->height != truth->height) ||
@@ -610,7 +622,7 @@ const char *bb_check_block_inputs(unsigned *unjudged, size_t *at, const struct b
 	*at = SIZE_MAX;
 	for (size_t i = 0; i < block->tx[0].out_count; i++)
 		paid += block->tx[0].out[i].value_sat;
-	if (claims->height < 0)
+	if (claims->height < 0 || (*unjudged & BB_UNJUDGED_INPUTS))
 		*unjudged |= BB_UNJUDGED_SUBSIDY;
 	else if (paid > fees + bb_subsidy(n, claims->height))
 		return "bad-cb-amount";

@@ -38,8 +38,8 @@ const char *bb_unjudged_name(enum bb_unjudged bit);
 const char *bb_check_sequence_locks(unsigned *unjudged, const struct bb_tx *tx,
 	const struct bb_prevout *prevouts, int64_t height, int64_t mtp);
 
-/* CheckTxInputs: maturity and sums. NULL or the reason; *fee_sat is then set. Every prevout
- * must be known. height -1: not claimed. *detail (may be NULL) is left alone. */
+/* CheckTxInputs: maturity and sums. NULL or the reason; *fee_sat is then set. With a prevout
+ * that is not known the sums are not judged, and the fee is 0. height -1: not claimed. */
 const char *bb_check_tx_inputs(int64_t *fee_sat, unsigned *unjudged, const struct bb_tx *tx,
 	const struct bb_prevout *prevouts, int64_t height, int64_t maturity);
 
@@ -74,10 +74,10 @@ bool bb_check_block(char reason[BB_REASON_SIZE], unsigned *unjudged,
 	const struct bb_network *n);
 
 /* The rest of what connecting a block checks without its scripts, in Core's order: double
- * spends, maturity, sums, lock times, sigops cost, and the coinbase's value. Prevouts, all
- * known, in input order; what they leave unsaid of the block's own outputs is filled in. NULL
- * or the reason, "prevout-mismatch" for a claim that the block itself disproves; *at is then
- * the transaction it was found in, or SIZE_MAX. */
+ * spends, maturity, sums, lock times, sigops cost, and the coinbase's value, as far as the
+ * prevouts, in input order, are known; what they leave unsaid of the block's own outputs is
+ * filled in. NULL or the reason, "prevout-mismatch" for a claim that the block itself
+ * disproves; *at is then the transaction it was found in, or SIZE_MAX. */
 const char *bb_check_block_inputs(unsigned *unjudged, size_t *at, const struct bb_block *block,
 	struct bb_prevout *prevouts, const struct bb_block_claims *claims, uint32_t flags,
 	const struct bb_network *n);

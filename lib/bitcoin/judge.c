@@ -196,8 +196,6 @@ static void check_around(
 		&v->unjudged, &l->tx, l->prevouts, l->at_height, l->at_mtp);
 	if (why)
 		refuse(v, why);
-	if (!l->all_known)
-		return;
 	why = bb_check_tx_inputs(&fee, &v->unjudged, &l->tx, l->prevouts, l->at_height,
 		j->network->coinbase_maturity);
 	if (why && v->valid)
@@ -326,16 +324,11 @@ void bb_judge_block(
 	sound = bb_check_block(reason, &v->unjudged, &l->block, &l->claims, j->network);
 	if (!sound)
 		refuse(v, reason);
-	if (!l->all_known) {
-		if (!j->partial)
-			refuse(v, "missing-prevouts");
+	if (!l->all_known)
 		v->unjudged |= BB_UNJUDGED_INPUTS | BB_UNJUDGED_SUBSIDY;
-		if (!v->valid)
-			bb_block_detail(v->detail, v->error, &l->block, at, NULL, &l->claims,
-				j->network);
-		return;
-	}
-	if (sound)
+	if (!l->all_known && !j->partial)
+		refuse(v, "missing-prevouts");
+	if (sound && (l->all_known || j->partial))
 		why = bb_check_block_inputs(&v->unjudged, &at, &l->block, l->prevouts,
 			&l->claims, flags, j->network);
 	if (why)
@@ -343,7 +336,7 @@ void bb_judge_block(
 	if (!v->valid)
 		bb_block_detail(v->detail, v->error, &l->block, at, l->prevouts, &l->claims,
 			j->network);
-	if (v->valid || (j->every_input && l->block.tx_count))
+	if (l->all_known && (v->valid || (j->every_input && l->block.tx_count)))
 		run_block_scripts(v, j, l, flags);
 }
 

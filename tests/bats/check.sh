@@ -52,6 +52,7 @@ mkdir -p "$BUILD/npm"
 fetch bitcore-lib 11.5.1
 fetch bitcore-mnemonic 11.5.1
 part "tables of vectors" python3 "$here/vectors/tables.py"
+part "block rules" python3 "$here/vectors/blockrules.py"
 part "real data" python3 "$here/vectors/realdata.py"
 part "bats" bats --formatter tap "$here"
 echo "$(passed "$log") passed, $(failed "$log") failed"

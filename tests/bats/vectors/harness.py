@@ -84,6 +84,7 @@ ROWS = {
     "bip39 russian": 24,
     "bip39 turkish": 24,
     "script_assets_test": 2243,
+    "block rules": 172,
     "mainnet-txs, all valid": 4000,
     "mainnet-txs-tampered, each input as Bitcoin Core 31 has it": 3959,
     "mainnet-blocks-prevouts, all valid": 13,

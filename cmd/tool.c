@@ -29,22 +29,16 @@ __attribute__((constructor)) static void start(int argc, char **argv)
 			_exit(BB_SYSTEM);
 }
 
-static void put_reason(struct bb_buf *b, const struct tool *t, const char *fmt, va_list args)
-{
-	char why[1024];
-
-	vsnprintf(why, sizeof(why), fmt, args);
-	bb_put_error(b, t->name, 0, why, BB_SPAN(NULL, 0));
-}
-
 noreturn void tool_die(const struct tool *t, enum bb_status status, const char *fmt, ...)
 {
 	struct bb_sink err = {.fd = STDERR_FILENO};
+	char why[1024];
 	va_list args;
 
 	va_start(args, fmt);
-	put_reason(&err.buf, t, fmt, args);
+	vsnprintf(why, sizeof(why), fmt, args);
 	va_end(args);
+	bb_put_error(&err.buf, t->name, 0, why, BB_SPAN(NULL, 0));
 	bb_sink_flush(&err);
 	exit(status);
 }

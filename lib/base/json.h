@@ -41,6 +41,13 @@ const struct bb_json *bb_json_parse(struct bb_arena *a, const char **why, struct
 const struct bb_json *bb_json_get(const struct bb_json *object, const char *key);
 /* As above, but a member that is null counts as absent. */
 const struct bb_json *bb_json_find(const struct bb_json *object, const char *key);
+/* In a walk over an object's members: keep this one in k->name if that is its key. The last of
+ * equal keys stands; null counts as absent. */
+#define BB_JSON_TAKE(k, v, name)                                                               \
+	if (bb_span_is((v)->key, #name)) {                                                     \
+		(k)->name = (v)->type == BB_JSON_NULL ? NULL : (v);                            \
+		continue;                                                                      \
+	}
 bool bb_json_is(const struct bb_json *v, const char *string);
 /* An integer without fraction or exponent that lies in [min, max]; else false. */
 bool bb_json_int(int64_t *out, const struct bb_json *v, int64_t min, int64_t max);

@@ -14,34 +14,27 @@ struct keys {
 	bool genesis; /* previousblockhash is there, as null */
 };
 
-#define TAKE(k, v, name)                                                                       \
-	if ((v)->key.len == sizeof(#name) - 1 &&                                               \
-		memcmp((v)->key.data, #name, sizeof(#name) - 1) == 0) {                        \
-		(k)->name = (v)->type == BB_JSON_NULL ? NULL : (v);                            \
-		continue;                                                                      \
-	}
-
 static void find_keys(struct keys *k, const struct bb_json *o)
 {
 	const struct bb_json *prev = bb_json_get(o, "previousblockhash");
 
 	k->genesis = prev && prev->type == BB_JSON_NULL;
 	for (const struct bb_json *v = o->child; v; v = v->next) {
-		TAKE(k, v, hex)
-		TAKE(k, v, id)
-		TAKE(k, v, version)
-		TAKE(k, v, timestamp)
-		TAKE(k, v, merkle_root)
-		TAKE(k, v, previousblockhash)
-		TAKE(k, v, nonce)
-		TAKE(k, v, bits)
-		TAKE(k, v, tx)
-		TAKE(k, v, prevouts)
-		TAKE(k, v, prevtxs)
-		TAKE(k, v, height)
-		TAKE(k, v, prev_times)
-		TAKE(k, v, expected_bits)
-		TAKE(k, v, now)
+		BB_JSON_TAKE(k, v, hex)
+		BB_JSON_TAKE(k, v, id)
+		BB_JSON_TAKE(k, v, version)
+		BB_JSON_TAKE(k, v, timestamp)
+		BB_JSON_TAKE(k, v, merkle_root)
+		BB_JSON_TAKE(k, v, previousblockhash)
+		BB_JSON_TAKE(k, v, nonce)
+		BB_JSON_TAKE(k, v, bits)
+		BB_JSON_TAKE(k, v, tx)
+		BB_JSON_TAKE(k, v, prevouts)
+		BB_JSON_TAKE(k, v, prevtxs)
+		BB_JSON_TAKE(k, v, height)
+		BB_JSON_TAKE(k, v, prev_times)
+		BB_JSON_TAKE(k, v, expected_bits)
+		BB_JSON_TAKE(k, v, now)
 	}
 }
 

@@ -8,12 +8,6 @@
 #include "bitcoin/pow.h"
 #include "crypto/hash.h"
 
-#define SEQUENCE_DISABLE_FLAG (1u << 31)
-#define SEQUENCE_TYPE_FLAG    (1u << 22)
-#define SEQUENCE_MASK	      0x0000ffffu
-
-enum { SEQUENCE_GRANULARITY = 9 }; /* BIP 68: time locks count 512 seconds */
-
 const char *bb_unjudged_name(enum bb_unjudged bit)
 {
 	switch (bit) {
@@ -133,15 +127,15 @@ const char *bb_check_sequence_locks(unsigned *unjudged, const struct bb_tx *tx,
 
 	for (size_t i = 0; i < tx->in_count && tx->version >= 2; i++) {
 		const uint32_t sequence = tx->in[i].sequence;
-		const int64_t lock = sequence & SEQUENCE_MASK;
-		const bool by_time = sequence & SEQUENCE_TYPE_FLAG;
+		const int64_t lock = sequence & BB_SEQUENCE_MASK;
+		const bool by_time = sequence & BB_SEQUENCE_BY_TIME;
 		const int64_t since = by_time ? prevouts[i].mtp : prevouts[i].height;
 		const int64_t now = by_time ? mtp : height;
-		if (sequence & SEQUENCE_DISABLE_FLAG)
+		if (sequence & BB_SEQUENCE_DISABLE)
 			continue;
 		if (since < 0 || now < 0)
 			unsure = true;
-		else if (now < since + (by_time ? lock << SEQUENCE_GRANULARITY : lock))
+		else if (now < since + (by_time ? lock << BB_SEQUENCE_GRANULARITY : lock))
 			return "non-BIP68-final";
 	}
 	if (unsure)

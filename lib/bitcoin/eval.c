@@ -6,10 +6,6 @@
 #include "crypto/curve.h"
 #include "crypto/hash.h"
 
-#define SEQUENCE_DISABLE_FLAG (1u << 31)
-#define SEQUENCE_TYPE_FLAG    (1u << 22)
-#define SEQUENCE_MASK	      0x0000ffffu
-
 enum {
 	NUM_SIZE = 4,	   /* bytes of a number that arithmetic takes */
 	LOCKTIME_SIZE = 5, /* and of one that a lock time takes */
@@ -247,10 +243,10 @@ static bool sequence_reached(struct run *run, int64_t lock)
 {
 	const struct bb_tx *tx = run->ev->cache->tx;
 	const uint32_t sequence = tx->in[run->ev->index].sequence;
-	const uint32_t mask = SEQUENCE_TYPE_FLAG | SEQUENCE_MASK;
+	const uint32_t mask = BB_SEQUENCE_BY_TIME | BB_SEQUENCE_MASK;
 
-	return tx->version >= 2 && !(sequence & SEQUENCE_DISABLE_FLAG) &&
-	       (sequence & SEQUENCE_TYPE_FLAG) == ((uint32_t)lock & SEQUENCE_TYPE_FLAG) &&
+	return tx->version >= 2 && !(sequence & BB_SEQUENCE_DISABLE) &&
+	       (sequence & BB_SEQUENCE_BY_TIME) == ((uint32_t)lock & BB_SEQUENCE_BY_TIME) &&
 	       ((uint32_t)lock & mask) <= (sequence & mask);
 }
 
@@ -268,7 +264,7 @@ static enum bb_script_error op_locktime(struct run *run)
 		return BB_SCRIPT_SCRIPTNUM;
 	if (lock < 0)
 		return BB_SCRIPT_NEGATIVE_LOCKTIME;
-	if (!absolute && (lock & SEQUENCE_DISABLE_FLAG))
+	if (!absolute && (lock & BB_SEQUENCE_DISABLE))
 		return BB_SCRIPT_OK;
 	if (!(absolute ? locktime_reached(run, lock) : sequence_reached(run, lock)))
 		return BB_SCRIPT_UNSATISFIED_LOCKTIME;

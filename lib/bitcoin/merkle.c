@@ -28,30 +28,29 @@ void bb_merkle_root(unsigned char out[32], bool *mutated, unsigned char (*h)[32]
 		*mutated = twins;
 }
 
-bool bb_block_merkle_root(unsigned char out[32], bool *mutated, const struct bb_block *block)
+/* Over an id of each transaction from `first` on; those before count as zero. */
+static bool block_root(unsigned char out[32], bool *mutated, const struct bb_block *block,
+	void (*id)(unsigned char out[32], const struct bb_tx *tx), size_t first)
 {
 	unsigned char(*h)[32] = calloc(block->tx_count + 1, 32);
 
 	if (!h)
 		return false;
-	for (size_t i = 0; i < block->tx_count; i++)
-		bb_tx_txid(h[i], &block->tx[i]);
+	for (size_t i = first; i < block->tx_count; i++)
+		id(h[i], &block->tx[i]);
 	bb_merkle_root(out, mutated, h, block->tx_count);
 	free(h);
 	return true;
 }
 
+bool bb_block_merkle_root(unsigned char out[32], bool *mutated, const struct bb_block *block)
+{
+	return block_root(out, mutated, block, bb_tx_txid, 0);
+}
+
 bool bb_block_witness_root(unsigned char out[32], const struct bb_block *block)
 {
-	unsigned char(*h)[32] = calloc(block->tx_count + 1, 32);
-
-	if (!h)
-		return false;
-	for (size_t i = 1; i < block->tx_count; i++)
-		bb_tx_wtxid(h[i], &block->tx[i]);
-	bb_merkle_root(out, NULL, h, block->tx_count);
-	free(h);
-	return true;
+	return block_root(out, NULL, block, bb_tx_wtxid, 1);
 }
 
 int bb_witness_commitment_index(const struct bb_tx *coinbase)

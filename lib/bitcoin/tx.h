@@ -16,6 +16,12 @@ enum {
 	BB_LOCKTIME_THRESHOLD = 500000000, /* below: a height; else: seconds */
 };
 
+/* BIP 68: what an input's sequence says. */
+#define BB_SEQUENCE_DISABLE (1u << 31) /* nothing */
+#define BB_SEQUENCE_BY_TIME (1u << 22) /* the lock counts 512 seconds, not blocks */
+#define BB_SEQUENCE_MASK    0x0000ffffu
+enum { BB_SEQUENCE_GRANULARITY = 9 }; /* 512 seconds as a shift */
+
 struct bb_outpoint {
 	unsigned char txid[32]; /* wire order */
 	uint32_t vout;

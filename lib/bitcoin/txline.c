@@ -9,15 +9,6 @@
 /* Reading. Bulk comes through here: an object's members are walked once, and what is not read
  * costs a comparison of lengths. */
 
-#define IS(v, name)                                                                            \
-	((v)->key.len == sizeof(name) - 1 && memcmp((v)->key.data, name, sizeof(name) - 1) == 0)
-/* The last of equal keys stands; null counts as absent. */
-#define TAKE(k, v, name)                                                                       \
-	if (IS(v, #name)) {                                                                    \
-		(k)->name = (v)->type == BB_JSON_NULL ? NULL : (v);                            \
-		continue;                                                                      \
-	}
-
 struct job {
 	struct bb_arena *arena;
 	const char **why;
@@ -77,11 +68,11 @@ struct prevout_keys {
 static void find_prevout_keys(struct prevout_keys *k, const struct bb_json *o)
 {
 	for (const struct bb_json *v = o->child; v; v = v->next) {
-		TAKE(k, v, scriptpubkey)
-		TAKE(k, v, value)
-		TAKE(k, v, height)
-		TAKE(k, v, coinbase)
-		TAKE(k, v, mtp)
+		BB_JSON_TAKE(k, v, scriptpubkey)
+		BB_JSON_TAKE(k, v, value)
+		BB_JSON_TAKE(k, v, height)
+		BB_JSON_TAKE(k, v, coinbase)
+		BB_JSON_TAKE(k, v, mtp)
 	}
 }
 
@@ -245,12 +236,12 @@ struct vin_keys {
 static void find_vin_keys(struct vin_keys *k, const struct bb_json *o)
 {
 	for (const struct bb_json *v = o->child; v; v = v->next) {
-		TAKE(k, v, txid)
-		TAKE(k, v, vout)
-		TAKE(k, v, prevout)
-		TAKE(k, v, scriptsig)
-		TAKE(k, v, witness)
-		TAKE(k, v, sequence)
+		BB_JSON_TAKE(k, v, txid)
+		BB_JSON_TAKE(k, v, vout)
+		BB_JSON_TAKE(k, v, prevout)
+		BB_JSON_TAKE(k, v, scriptsig)
+		BB_JSON_TAKE(k, v, witness)
+		BB_JSON_TAKE(k, v, sequence)
 	}
 }
 
@@ -332,8 +323,8 @@ struct vout_keys {
 static void find_vout_keys(struct vout_keys *k, const struct bb_json *o)
 {
 	for (const struct bb_json *v = o->child; v; v = v->next) {
-		TAKE(k, v, scriptpubkey)
-		TAKE(k, v, value)
+		BB_JSON_TAKE(k, v, scriptpubkey)
+		BB_JSON_TAKE(k, v, value)
 	}
 }
 
@@ -380,17 +371,17 @@ struct tx_keys {
 static void find_tx_keys(struct tx_keys *k, const struct bb_json *o)
 {
 	for (const struct bb_json *v = o->child; v; v = v->next) {
-		TAKE(k, v, hex)
-		TAKE(k, v, txid)
-		TAKE(k, v, wtxid)
-		TAKE(k, v, version)
-		TAKE(k, v, locktime)
-		TAKE(k, v, vin)
-		TAKE(k, v, vout)
-		TAKE(k, v, prevouts)
-		TAKE(k, v, prevtxs)
-		TAKE(k, v, at_height)
-		TAKE(k, v, at_mtp)
+		BB_JSON_TAKE(k, v, hex)
+		BB_JSON_TAKE(k, v, txid)
+		BB_JSON_TAKE(k, v, wtxid)
+		BB_JSON_TAKE(k, v, version)
+		BB_JSON_TAKE(k, v, locktime)
+		BB_JSON_TAKE(k, v, vin)
+		BB_JSON_TAKE(k, v, vout)
+		BB_JSON_TAKE(k, v, prevouts)
+		BB_JSON_TAKE(k, v, prevtxs)
+		BB_JSON_TAKE(k, v, at_height)
+		BB_JSON_TAKE(k, v, at_mtp)
 	}
 }
 
@@ -762,11 +753,11 @@ static void rewrite_input(struct bb_json_writer *w, const struct bb_txin *in,
 	for (const struct bb_json *v = o->child; v; v = v->next) {
 		if (is_among(v->key, edit->replaced))
 			continue;
-		if (IS(v, "scriptsig"))
+		if (bb_span_is(v->key, "scriptsig"))
 			member_hex(w, "scriptsig", in->script_sig);
-		else if (IS(v, "scriptsig_asm"))
+		else if (bb_span_is(v->key, "scriptsig_asm"))
 			member_asm(w, "scriptsig_asm", in->script_sig);
-		else if (IS(v, "witness"))
+		else if (bb_span_is(v->key, "witness"))
 			member_witness(w, in);
 		else
 			member_raw(w, v);
@@ -821,23 +812,23 @@ static void rewrite_member(struct bb_json_writer *w, const struct bb_txline *l,
 
 	if (v->type == BB_JSON_NULL) {
 		member_raw(w, v);
-	} else if (IS(v, "hex")) {
+	} else if (bb_span_is(v->key, "hex")) {
 		member_bytes(w, &l->tx);
-	} else if (IS(v, "txid")) {
+	} else if (bb_span_is(v->key, "txid")) {
 		bb_tx_txid(id, &l->tx);
 		member_hash(w, "txid", id);
-	} else if (IS(v, "wtxid")) {
+	} else if (bb_span_is(v->key, "wtxid")) {
 		bb_tx_wtxid(id, &l->tx);
 		member_hash(w, "wtxid", id);
-	} else if (IS(v, "size")) {
+	} else if (bb_span_is(v->key, "size")) {
 		member_int(w, "size", (int64_t)bb_tx_total_size(&l->tx));
-	} else if (IS(v, "weight")) {
+	} else if (bb_span_is(v->key, "weight")) {
 		member_int(w, "weight", bb_tx_weight(&l->tx));
-	} else if (IS(v, "fee") && fee(&fee_sat, &l->tx, l->prevouts)) {
+	} else if (bb_span_is(v->key, "fee") && fee(&fee_sat, &l->tx, l->prevouts)) {
 		member_int(w, "fee", fee_sat);
 	} else if (v == l->vin) {
 		rewrite_inputs(w, l, edit);
-	} else if (!IS(v, "checked") && !IS(v, "vin")) {
+	} else if (!bb_span_is(v->key, "checked") && !bb_span_is(v->key, "vin")) {
 		member_raw(w, v);
 	}
 }

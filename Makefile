@@ -14,7 +14,7 @@ override CPPFLAGS += -Ilib -D_GNU_SOURCE -DOPENSSL_API_COMPAT=0x10101000L \
 	-DOPENSSL_SUPPRESS_DEPRECATED -DBB_VERSION='"$(VERSION)"'
 override CFLAGS += -std=c11 -pthread $(WARN) $(SANITIZE)
 override LDFLAGS += -pthread $(SANITIZE)
-LDLIBS = -lsecp256k1 -lcrypto -lyajl -lunistring -lseccomp
+LDLIBS = -lsecp256k1 -lcrypto -lyajl -lunistring -lseccomp -llmdb
 
 LAYERS = base crypto bitcoin wallet mine ledger net
 LIB_SRC = $(foreach l,$(LAYERS),$(wildcard lib/$(l)/*.c))
@@ -29,7 +29,7 @@ all: $(TOOLS)
 # What each goal needs of Debian.  apt-get is asked only for what dpkg does not know as
 # installed, so a machine that has everything needs no network.  Plain `make` installs nothing.
 DEPS_all = gcc libc6-dev make libsecp256k1-dev libssl-dev libyajl-dev libunistring-dev \
-	libseccomp-dev
+	libseccomp-dev liblmdb-dev
 DEPS_demo = $(DEPS_all) jq
 DEPS_check = $(DEPS_all) bats curl jq parallel python3 xz-utils \
 	$(if $(shell command -v npm),,npm)

@@ -166,8 +166,9 @@ static void put_result(struct bb_json_writer *w, const char *key, const char *re
 	bb_json_str(w, reason ? reason : "OK");
 }
 
+/* `height`: under whose rules a block's scripts ran; -1: no block, or none was claimed. */
 static void put_mark(struct record *r, const char *id_key, const unsigned char id[32],
-	const struct bb_prevout *prevouts, size_t count, const char *consensus,
+	int64_t height, const struct bb_prevout *prevouts, size_t count, const char *consensus,
 	const char *standard)
 {
 	struct bb_json_writer w = {.buf = r->worker->out};
@@ -178,6 +179,10 @@ static void put_mark(struct record *r, const char *id_key, const unsigned char i
 	bb_json_open(&w, '{');
 	bb_json_key(&w, id_key);
 	bb_json_hash(&w, id);
+	if (height >= 0) {
+		bb_json_key(&w, "height");
+		bb_json_i64(&w, height);
+	}
 	bb_prevouts_hash(hash, prevouts, count);
 	bb_json_key(&w, "prevouts");
 	bb_json_hex(&w, BB_SPAN(hash, 32));
@@ -233,7 +238,7 @@ static void do_tx(struct record *r)
 		unsigned char wtxid[32];
 		bb_tx_wtxid(wtxid, &l.tx);
 		bb_judge_mark(&why, &standard, &j, &l);
-		put_mark(r, "wtxid", wtxid, l.prevouts, l.tx.in_count, why, standard);
+		put_mark(r, "wtxid", wtxid, -1, l.prevouts, l.tx.in_count, why, standard);
 	} else if (!bb_judge_tx(&v, &why, &j, &l)) {
 		malformed(r, why);
 	} else {
@@ -255,7 +260,7 @@ static void do_block(struct record *r)
 	} else {
 		bb_judge_block(&v, &j, &l);
 		if (r->opt->mark)
-			put_mark(r, "id", v.id, l.prevouts, l.prevout_count,
+			put_mark(r, "id", v.id, l.claims.height, l.prevouts, l.prevout_count,
 				v.valid ? NULL : v.error, NULL);
 		else
 			report(r, &v);

@@ -57,12 +57,35 @@ bool bb_block_parse(struct bb_block *block, struct bb_span bytes, struct bb_aren
 	if (r.bad || count > bb_left(&r) / MIN_TX)
 		return false;
 	block->tx_count = (size_t)count;
+	block->txid = NULL;
 	if (!(block->tx = bb_arena_array(a, block->tx_count, sizeof(*block->tx))))
 		return false;
 	for (size_t i = 0; i < block->tx_count; i++)
 		if (!bb_tx_read(&block->tx[i], &r, a, true))
 			return false;
 	return !bb_left(&r);
+}
+
+bool bb_block_hash_txs(struct bb_block *block, struct bb_arena *a)
+{
+	unsigned char(*txid)[32];
+
+	if (block->txid)
+		return true;
+	if (!(txid = bb_arena_alloc(a, block->tx_count * sizeof(*txid))))
+		return false;
+	for (size_t i = 0; i < block->tx_count; i++)
+		bb_tx_txid(txid[i], &block->tx[i]);
+	block->txid = txid;
+	return true;
+}
+
+void bb_block_txid(unsigned char out[32], const struct bb_block *block, size_t i)
+{
+	if (block->txid)
+		memcpy(out, block->txid[i], 32);
+	else
+		bb_tx_txid(out, &block->tx[i]);
 }
 
 void bb_put_block(struct bb_buf *b, const struct bb_block *block)

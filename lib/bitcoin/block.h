@@ -15,6 +15,7 @@ struct bb_block {
 	struct bb_header header;
 	struct bb_tx *tx;
 	size_t tx_count;
+	unsigned char (*txid)[32]; /* of each, by bb_block_hash_txs; NULL: not hashed yet */
 };
 
 bool bb_header_parse(struct bb_header *h, struct bb_span bytes80);
@@ -22,6 +23,10 @@ void bb_put_header(struct bb_buf *b, const struct bb_header *h);
 void bb_header_hash(unsigned char out[32], const struct bb_header *h);
 
 bool bb_block_parse(struct bb_block *block, struct bb_span bytes, struct bb_arena *a);
+/* Hash all transactions once, for everybody after; false when memory is out. */
+bool bb_block_hash_txs(struct bb_block *block, struct bb_arena *a);
+/* Of transaction i, hashed now or before. */
+void bb_block_txid(unsigned char out[32], const struct bb_block *block, size_t i);
 void bb_put_block(struct bb_buf *b, const struct bb_block *block);
 size_t bb_block_size(const struct bb_block *block); /* bytes with witness */
 int64_t bb_block_weight(const struct bb_block *block);

@@ -6,6 +6,7 @@
 
 #include "bitcoin/merkle.h"
 #include "bitcoin/pow.h"
+#include "bitcoin/retarget.h"
 #include "crypto/hash.h"
 
 const char *bb_unjudged_name(enum bb_unjudged bit)
@@ -254,8 +255,7 @@ uint32_t bb_block_flags(
 	return flags;
 }
 
-/* CheckBlock: what a block says of itself. */
-static const char *check_alone(const struct bb_block *block, const struct bb_network *n)
+const char *bb_check_block_alone(const struct bb_block *block, const struct bb_network *n)
 {
 	unsigned char hash[32];
 	size_t base = BB_HEADER_SIZE + bb_compact_len(block->tx_count);
@@ -314,7 +314,7 @@ static const char *check_header_time(unsigned *unjudged, const struct bb_header 
 		/* BIP 94: a period's first block may not lie far before its parent. */
 		if (c->height < 0)
 			*unjudged |= BB_UNJUDGED_TIME_OLD;
-		else if (c->height % (n->target_timespan / n->target_spacing) == 0 &&
+		else if (c->height % bb_retarget_interval(n) == 0 &&
 			 h->time < c->prev_times[c->prev_time_count - 1] - n->timewarp_limit)
 			return "time-timewarp-attack";
 	}
@@ -325,9 +325,8 @@ static const char *check_header_time(unsigned *unjudged, const struct bb_header 
 	return NULL;
 }
 
-/* ContextualCheckBlockHeader. */
-static bool check_header(char reason[BB_REASON_SIZE], unsigned *unjudged,
-	const struct bb_header *h, const struct bb_block_claims *c, const struct bb_network *n)
+bool bb_check_header(char reason[BB_REASON_SIZE], unsigned *unjudged, const struct bb_header *h,
+	const struct bb_block_claims *c, const struct bb_network *n)
 {
 	const char *why = NULL;
 	int32_t least;
@@ -415,8 +414,7 @@ static const char *check_final(unsigned *unjudged, const struct bb_block *block,
 	return NULL;
 }
 
-/* ContextualCheckBlock. */
-static const char *check_in_context(unsigned *unjudged, const struct bb_block *block,
+const char *bb_check_block_in_context(unsigned *unjudged, const struct bb_block *block,
 	const struct bb_block_claims *c, const struct bb_network *n)
 {
 	const char *why = check_final(unjudged, block, c, n);
@@ -436,20 +434,31 @@ static const char *check_in_context(unsigned *unjudged, const struct bb_block *b
 	return NULL;
 }
 
+bool bb_reason_is_mutation(const char *reason)
+{
+	static const char *const mutations[] = {"bad-txnmrklroot", "bad-txns-duplicate",
+		"bad-witness-nonce-size", "bad-witness-merkle-match", "unexpected-witness"};
+
+	for (size_t i = 0; i < sizeof(mutations) / sizeof(*mutations); i++)
+		if (strcmp(reason, mutations[i]) == 0)
+			return true;
+	return false;
+}
+
 bool bb_check_block(char reason[BB_REASON_SIZE], unsigned *unjudged,
 	const struct bb_block *block, const struct bb_block_claims *claims,
 	const struct bb_network *n)
 {
 	unsigned char hash[32];
-	const char *why = check_alone(block, n);
+	const char *why = bb_check_block_alone(block, n);
 
 	bb_header_hash(hash, &block->header);
 	if (!why && memcmp(hash, n->genesis, 32) == 0)
 		return true; /* it has no context */
 	if (!why) {
-		if (!check_header(reason, unjudged, &block->header, claims, n))
+		if (!bb_check_header(reason, unjudged, &block->header, claims, n))
 			return false;
-		why = check_in_context(unjudged, block, claims, n);
+		why = bb_check_block_in_context(unjudged, block, claims, n);
 	}
 	if (why)
 		snprintf(reason, BB_REASON_SIZE, "%s", why);
@@ -458,54 +467,142 @@ bool bb_check_block(char reason[BB_REASON_SIZE], unsigned *unjudged,
 
 /* A block's inputs. */
 
-/* Transactions of the block by txid, to know what the block spends of its own. */
-struct own_tx {
-	unsigned char txid[32];
-	size_t at;
+static const char missing[] = "bad-txns-inputs-missingorspent";
+
+/* Tables of a block's transactions by txid, and of what they spend by outpoint. The hash is
+ * multilinear, so two outpoints meet by chance only; its keys follow from the Merkle root,
+ * which whoever made the block could not know before it was made. */
+struct table {
+	uint32_t *head, *next; /* an entry's number + 1, or 0 */
+	size_t mask;
 };
 
-static int compare_own(const void *a, const void *b)
+struct block_index {
+	const struct bb_block *block;
+	unsigned char (*txid)[32]; /* of each transaction */
+	bool own_txid;		   /* made here */
+	struct table by_txid, by_outpoint;
+	const struct bb_outpoint **spent; /* by each input so far */
+	struct bb_prevout made;		  /* what is true of every output of the block */
+	uint64_t key[10];
+};
+
+static bool table_init(struct table *t, size_t count)
 {
-	return memcmp(a, b, 32);
+	size_t places = 16;
+
+	while (places < count)
+		places *= 2;
+	t->mask = places - 1;
+	t->head = calloc(places + count, sizeof(*t->head));
+	t->next = t->head ? t->head + places : NULL;
+	return t->head;
 }
 
-/* Every spend of the block with its place, to find coins spent twice. */
-struct spend {
-	const struct bb_outpoint *outpoint;
-	size_t tx;
-};
-
-static int compare_spends(const void *a, const void *b)
+static void table_add(struct table *t, uint64_t hash, size_t number)
 {
-	const struct spend *x = a, *y = b;
-	int order = compare_outpoints(&x->outpoint, &y->outpoint);
+	uint32_t *head = &t->head[hash >> 32 & t->mask];
 
-	return order ? order : (x->tx > y->tx) - (x->tx < y->tx);
+	t->next[number] = *head;
+	*head = (uint32_t)number + 1;
 }
 
-/* The first transaction that spends what is not there, and why. */
-struct trouble {
-	size_t tx;
-	const char *why;
-};
-
-static void blame(struct trouble *t, size_t tx, const char *why)
+static uint64_t hash_txid(const struct block_index *x, const unsigned char txid[32])
 {
-	if (tx < t->tx)
-		*t = (struct trouble){tx, why};
+	uint64_t sum = x->key[0];
+
+	for (int i = 0; i < 8; i++)
+		sum += x->key[i + 1] * bb_le32(txid + 4 * i);
+	return sum;
+}
+
+static void draw_keys(struct block_index *x)
+{
+	unsigned char seed[33], bytes[96];
+
+	memcpy(seed, x->block->header.merkle_root, 32);
+	for (unsigned i = 0; i < 3; i++) {
+		seed[32] = (unsigned char)i;
+		bb_sha256(bytes + 32 * i, seed, sizeof(seed));
+	}
+	for (int i = 0; i < 10; i++)
+		x->key[i] = bb_le64(bytes + 8 * i);
+}
+
+static bool index_txids(struct block_index *x)
+{
+	const struct bb_block *block = x->block;
+
+	x->txid = block->txid;
+	if (!x->txid) {
+		x->own_txid = true;
+		if (!(x->txid = calloc(block->tx_count, sizeof(*x->txid))))
+			return false;
+		for (size_t i = 0; i < block->tx_count; i++)
+			bb_tx_txid(x->txid[i], &block->tx[i]);
+	}
+	for (size_t i = 0; i < block->tx_count; i++)
+		table_add(&x->by_txid, hash_txid(x, x->txid[i]), i);
+	return true;
+}
+
+/* False when memory is out. */
+static bool index_init(struct block_index *x, const struct bb_block *block)
+{
+	const size_t spends = bb_block_spends(block);
+
+	*x = (struct block_index){.block = block};
+	draw_keys(x);
+	x->spent = calloc(spends + 1, sizeof(*x->spent));
+	return x->spent && table_init(&x->by_outpoint, spends) &&
+	       table_init(&x->by_txid, block->tx_count) && index_txids(x);
+}
+
+static void index_free(struct block_index *x)
+{
+	free(x->by_txid.head);
+	free(x->by_outpoint.head);
+	free(x->spent);
+	if (x->own_txid)
+		free(x->txid);
+}
+
+/* The transaction of the block that has this txid, or SIZE_MAX. */
+static size_t find_own(const struct block_index *x, const unsigned char txid[32], uint64_t hash)
+{
+	for (uint32_t i = x->by_txid.head[hash >> 32 & x->by_txid.mask]; i;
+		i = x->by_txid.next[i - 1])
+		if (memcmp(x->txid[i - 1], txid, 32) == 0)
+			return i - 1;
+	return SIZE_MAX;
+}
+
+/* Note that input `number` spends this; false when one before it did. */
+static bool note_spent(
+	struct block_index *x, const struct bb_outpoint *o, uint64_t hash, size_t number)
+{
+	struct table *t = &x->by_outpoint;
+
+	hash += x->key[9] * o->vout;
+	for (uint32_t i = t->head[hash >> 32 & t->mask]; i; i = t->next[i - 1])
+		if (bb_outpoint_equal(x->spent[i - 1], o))
+			return false;
+	x->spent[number] = o;
+	table_add(t, hash, number);
+	return true;
 }
 
 /* Does a claim about one of the block's own outputs say anything else than the truth? Where it
  * is silent it is made to say it. */
-static bool own_claim_holds(
-	struct bb_prevout *claim, const struct bb_txout *out, const struct bb_prevout *truth)
+static bool own_claim_holds(struct bb_prevout *claim, const struct bb_prevout *truth)
 {
 	if (!claim->known) {
 		claim->known = true;
-		claim->value_sat = out->value_sat;
-		claim->script = out->script;
+		claim->value_sat = truth->value_sat;
+		claim->script = truth->script;
 	}
-	if (out->value_sat != claim->value_sat || !bb_span_equal(out->script, claim->script) ||
+	if (truth->value_sat != claim->value_sat ||
+		!bb_span_equal(truth->script, claim->script) ||
 		(claim->coinbase >= 0 && claim->coinbase != truth->coinbase) ||
 		(claim->height >= 0 && truth->height >= 0 && claim->height != truth->height) ||
 		(claim->mtp >= 0 && truth->mtp >= 0 && claim->mtp != truth->mtp))
@@ -516,61 +613,75 @@ static bool own_claim_holds(
 	return true;
 }
 
-/* An output made in this very block must be made before it is spent, and be as claimed. */
-static void check_own(struct trouble *t, const struct bb_block *block, const struct own_tx *own,
-	const struct spend *s, struct bb_prevout *claim, const struct bb_block_claims *c)
+/* A spend of what transaction `own` of this very block made before. */
+static const char *check_own(const struct block_index *x, size_t own, uint32_t vout,
+	struct bb_prevout *claim, bool from_ledger)
 {
-	const struct own_tx *found = bsearch(
-		s->outpoint->txid, own, block->tx_count, sizeof(*own), compare_own);
-	const struct bb_prevout truth = {
-		.height = c->height,
-		.coinbase = found && found->at == 0,
-		.mtp = times_claimed(c) ? bb_claims_mtp(c) : -1,
-	};
+	const struct bb_tx *tx = &x->block->tx[own];
+	struct bb_prevout truth = x->made;
 
-	if (!found)
-		return;
+	/* What never can be spent never is among the coins. */
+	if (vout >= tx->out_count || bb_script_is_unspendable(tx->out[vout].script))
+		return missing;
 	/* At no height is the block's own coinbase mature. */
-	if (found->at == 0 && c->height < 0)
-		blame(t, s->tx, "bad-txns-premature-spend-of-coinbase");
-	if (found->at >= s->tx || s->outpoint->vout >= block->tx[found->at].out_count)
-		blame(t, s->tx, "bad-txns-inputs-missingorspent");
-	else if (!own_claim_holds(claim, &block->tx[found->at].out[s->outpoint->vout], &truth))
-		blame(t, s->tx, "prevout-mismatch");
+	if (own == 0 && truth.height < 0)
+		return "bad-txns-premature-spend-of-coinbase";
+	truth.coinbase = own == 0;
+	truth.value_sat = tx->out[vout].value_sat;
+	truth.script = tx->out[vout].script;
+	if (from_ledger)
+		*claim = truth; /* a coin that had the same name is no more (BIP 30) */
+	else if (!own_claim_holds(claim, &truth))
+		return "prevout-mismatch";
+	return NULL;
 }
 
-/* Nothing is spent twice, before it exists, or other than it was made. */
-static struct trouble check_spends(const struct bb_block *block, struct bb_prevout *prevouts,
-	const struct bb_block_claims *c)
+/* One input of transaction `tx`: its coin is there, spent for the first time, and as claimed.
+ */
+static const char *check_spend(struct block_index *x, size_t tx, size_t number,
+	const struct bb_outpoint *o, struct bb_prevout *claim, bool from_ledger)
 {
-	const size_t count = bb_block_spends(block);
-	struct spend *spends = calloc(count + 1, sizeof(*spends));
-	struct own_tx *own = calloc(block->tx_count, sizeof(*own));
+	const uint64_t hash = hash_txid(x, o->txid);
+	const size_t own = find_own(x, o->txid, hash);
+
+	if (!note_spent(x, o, hash, number))
+		return missing;
+	if (own < tx)
+		return check_own(x, own, o->vout, claim, from_ledger);
+	if (from_ledger ? !claim->known : own != SIZE_MAX)
+		return missing;
+	return NULL;
+}
+
+/* The first transaction that spends what is not there, and why. */
+struct trouble {
+	size_t tx;
+	const char *why;
+};
+
+static struct trouble check_spends(const struct bb_block *block, struct bb_prevout *prevouts,
+	const struct bb_block_claims *c, int64_t mtp)
+{
 	struct trouble t = {SIZE_MAX, NULL};
+	struct block_index x;
 	size_t n = 0;
 
-	if (!spends || !own) {
-		blame(&t, 0, "out of memory");
-		goto out;
-	}
-	for (size_t i = 0; i < block->tx_count; i++) {
-		bb_tx_txid(own[i].txid, &block->tx[i]);
-		own[i].at = i;
-	}
-	qsort(own, block->tx_count, sizeof(*own), compare_own);
-	for (size_t i = 1; i < block->tx_count; i++) {
-		for (size_t k = 0; k < block->tx[i].in_count; k++, n++) {
-			spends[n] = (struct spend){&block->tx[i].in[k].prevout, i};
-			check_own(&t, block, own, &spends[n], &prevouts[n], c);
+	if (block->tx_count < 2)
+		return t;
+	if (!index_init(&x, block))
+		t = (struct trouble){0, "out of memory"};
+	x.made = (struct bb_prevout){.known = true, .height = c->height, .mtp = mtp};
+	for (size_t i = 1; i < block->tx_count && !t.why; i++) {
+		const struct bb_tx *tx = &block->tx[i];
+		for (size_t k = 0; k < tx->in_count; k++, n++) {
+			const char *why = check_spend(
+				&x, i, n, &tx->in[k].prevout, &prevouts[n], c->from_ledger);
+			if (why == missing || !t.why) /* whether all are there comes first */
+				t.why = why;
 		}
+		t.tx = t.why ? i : SIZE_MAX;
 	}
-	qsort(spends, count, sizeof(*spends), compare_spends);
-	for (n = 1; n < count; n++)
-		if (bb_outpoint_equal(spends[n - 1].outpoint, spends[n].outpoint))
-			blame(&t, spends[n].tx, "bad-txns-inputs-missingorspent");
-out:
-	free(spends);
-	free(own);
+	index_free(&x);
 	return t;
 }
 
@@ -600,7 +711,7 @@ const char *bb_check_block_inputs(unsigned *unjudged, size_t *at, const struct b
 	const struct bb_network *n)
 {
 	const int64_t mtp = times_claimed(claims) ? bb_claims_mtp(claims) : -1;
-	const struct trouble trouble = check_spends(block, prevouts, claims);
+	const struct trouble trouble = check_spends(block, prevouts, claims, mtp);
 	int64_t fees = 0, cost = bb_tx_sigops_cost(&block->tx[0], NULL, flags), paid = 0;
 	const char *why;
 

@@ -55,6 +55,7 @@ struct bb_block_claims {
 	size_t prev_time_count;
 	int64_t expected_bits; /* -1 */
 	int64_t now;	       /* -1 */
+	bool from_ledger; /* prevouts are a ledger's coins: what is not known is not there */
 };
 
 /* Median of the claimed times; -1 without. */
@@ -67,8 +68,20 @@ uint32_t bb_block_flags(
 
 enum { BB_REASON_SIZE = 64 };
 
-/* CheckBlock and, with claims, the contextual checks of header and block, in Core's order.
- * True, or false with the reject reason. Signet's block signature included. */
+/* CheckBlock: what a block says of itself, signet's signature included. NULL or the reason. */
+const char *bb_check_block_alone(const struct bb_block *block, const struct bb_network *n);
+/* ContextualCheckBlockHeader. */
+bool bb_check_header(char reason[BB_REASON_SIZE], unsigned *unjudged, const struct bb_header *h,
+	const struct bb_block_claims *c, const struct bb_network *n);
+/* ContextualCheckBlock. NULL or the reason. */
+const char *bb_check_block_in_context(unsigned *unjudged, const struct bb_block *block,
+	const struct bb_block_claims *c, const struct bb_network *n);
+/* Is it a reason that another body behind the same hash need not give (Core's BLOCK_MUTATED)?
+ * Then the hash must not be held against the block (CVE-2012-2459). */
+bool bb_reason_is_mutation(const char *reason);
+
+/* All three: CheckBlock and, with claims, the contextual checks of header and block, in Core's
+ * order. True, or false with the reject reason. */
 bool bb_check_block(char reason[BB_REASON_SIZE], unsigned *unjudged,
 	const struct bb_block *block, const struct bb_block_claims *claims,
 	const struct bb_network *n);
@@ -77,7 +90,8 @@ bool bb_check_block(char reason[BB_REASON_SIZE], unsigned *unjudged,
  * spends, maturity, sums, lock times, sigops cost, and the coinbase's value, as far as the
  * prevouts, in input order, are known; what they leave unsaid of the block's own outputs is
  * filled in. NULL or the reason, "prevout-mismatch" for a claim that the block itself
- * disproves; *at is then the transaction it was found in, or SIZE_MAX. */
+ * disproves; *at is then the transaction it was found in, or SIZE_MAX. From a ledger, what is
+ * not known and not of the block's own is missing, and nothing else is a mismatch. */
 const char *bb_check_block_inputs(unsigned *unjudged, size_t *at, const struct bb_block *block,
 	struct bb_prevout *prevouts, const struct bb_block_claims *claims, uint32_t flags,
 	const struct bb_network *n);

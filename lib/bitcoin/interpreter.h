@@ -39,6 +39,8 @@ enum bb_flag {
 /* "P2SH,WITNESS,..." as in script_tests.json ("" and "NONE": none); false at an unknown name.
  */
 bool bb_flags_parse(uint32_t *flags, struct bb_span names);
+/* The names of flags, as bb_flags_parse takes them. */
+void bb_put_flags(struct bb_buf *b, uint32_t flags);
 
 enum bb_script_error {
 	BB_SCRIPT_OK,

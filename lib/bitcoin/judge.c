@@ -33,111 +33,32 @@ static void refuse_script(struct bb_verdict *v, const char *prefix, enum bb_scri
 
 /* Scripts. */
 
-/* The inputs of a transaction, or of all in a block, as one row, so that threads may take them
- * in any order. */
-struct row {
-	struct bb_sighash_cache *caches; /* one for each transaction */
-	size_t cache_count;
-	uint32_t *tx_of; /* of each input; NULL: all are of the first transaction */
-	uint32_t *first; /* the first input of each transaction */
-	size_t count;	 /* inputs */
-	size_t only;	 /* judge this one alone, unless SIZE_MAX */
-	uint32_t flags;
-	unsigned char *results;
-};
-
-enum { INPUTS_A_TURN = 16 };
-
-/* Can this input's script be judged with the prevouts at hand? Taproot signs them all. */
-static bool can_judge(const struct bb_sighash_cache *cache, size_t index)
+/* Judge the scripts of these transactions; `prefix` begins the reject reason of the first that
+ * fails. */
+static void run_scripts(struct bb_verdict *v, const struct bb_judge *j, const struct bb_tx *tx,
+	size_t tx_count, const struct bb_prevout *prevouts, size_t only, uint32_t flags,
+	const char *prefix)
 {
-	const struct bb_prevout *p = &cache->prevouts[index];
-	struct bb_span program;
-	unsigned version;
+	struct bb_script_results r;
 
-	if (!p->known || cache->all_known)
-		return p->known;
-	return !bb_script_is_witness(&version, &program, p->script) || version == 0;
-}
-
-static void fill_cache(void *arg, size_t i, struct bb_interpreter *vm)
-{
-	struct row *row = arg;
-
-	(void)vm;
-	bb_sighash_cache_fill(&row->caches[i]);
-}
-
-static void run_turn(void *arg, size_t turn, struct bb_interpreter *vm)
-{
-	struct row *row = arg;
-	size_t end = (turn + 1) * INPUTS_A_TURN;
-
-	if (end > row->count)
-		end = row->count;
-	for (size_t n = turn * INPUTS_A_TURN; n < end; n++) {
-		const size_t t = row->tx_of ? row->tx_of[n] : 0;
-		const size_t index = n - (row->tx_of ? row->first[t] : 0);
-		if ((row->only == SIZE_MAX || n == row->only) &&
-			can_judge(&row->caches[t], index))
-			row->results[n] = (unsigned char)bb_verify_input(
-				vm, &row->caches[t], index, row->flags);
-	}
-}
-
-static void for_all(const struct bb_judge *j, bool parallel,
-	void (*fn)(void *, size_t, struct bb_interpreter *), struct row *row, size_t count)
-{
-	if (parallel) {
-		j->parallel->run(j->parallel->pool, fn, row, count);
-		return;
-	}
-	for (size_t i = 0; i < count; i++)
-		fn(row, i, j->vm);
-}
-
-/* Judge the row's scripts; `prefix` begins the reject reason of the first that fails. */
-static void run_row(
-	struct bb_verdict *v, const struct bb_judge *j, struct row *row, const char *prefix)
-{
-	const size_t turns = (row->count + INPUTS_A_TURN - 1) / INPUTS_A_TURN;
-	const bool parallel = j->parallel && turns > 2;
-
-	if (!row->results) {
+	if (!bb_run_scripts(
+		    &r, j->arena, j->vm, j->parallel, tx, tx_count, prevouts, only, flags)) {
 		refuse(v, "out of memory");
 		return;
 	}
-	memset(row->results, BB_RESULT_NONE, row->count);
-	if (parallel) /* what is shared must not change any more */
-		for_all(j, parallel, fill_cache, row, row->cache_count);
-	for_all(j, parallel, run_turn, row, turns);
-	v->results = row->results;
-	v->result_count = row->count;
-	for (size_t n = 0; n < row->count && !v->has_input; n++) {
-		const size_t t = row->tx_of ? row->tx_of[n] : 0;
-		if (row->results[n] && row->results[n] != BB_RESULT_NONE)
-			refuse_script(v, prefix, row->results[n], n, row->caches[t].tx,
-				n - (row->tx_of ? row->first[t] : 0));
-	}
+	v->results = r.result;
+	v->result_count = r.count;
+	if (r.failed != SIZE_MAX)
+		refuse_script(v, prefix, r.result[r.failed], r.failed, &tx[r.failed_tx],
+			r.failed_input);
 }
 
 /* Transactions. */
 
-static void run_scripts(struct bb_verdict *v, const struct bb_judge *j,
+static void run_tx_scripts(struct bb_verdict *v, const struct bb_judge *j,
 	const struct bb_txline *l, uint32_t flags, size_t only)
 {
-	struct bb_sighash_cache cache;
-	struct row row = {
-		.caches = &cache,
-		.cache_count = 1,
-		.count = l->tx.in_count,
-		.only = only,
-		.flags = flags,
-		.results = bb_arena_alloc(j->arena, l->tx.in_count + 1),
-	};
-
-	bb_sighash_cache_init(&cache, &l->tx, l->prevouts);
-	run_row(v, j, &row, "mempool");
+	run_scripts(v, j, &l->tx, 1, l->prevouts, only, flags, "mempool");
 }
 
 /* `flags` and `input` of the line. */
@@ -222,7 +143,7 @@ bool bb_judge_tx(struct bb_verdict *v, const char **why, const struct bb_judge *
 	if (only != SIZE_MAX) { /* judged whatever the rest of the transaction is */
 		if (!l->prevouts[only].known)
 			refuse(v, "missing-prevouts");
-		run_scripts(v, j, l, flags, only);
+		run_tx_scripts(v, j, l, flags, only);
 		return true;
 	}
 	costly = too_costly(l);
@@ -233,7 +154,7 @@ bool bb_judge_tx(struct bb_verdict *v, const char **why, const struct bb_judge *
 	run = (l->all_known || j->partial) && !bb_tx_is_coinbase(&l->tx) && !costly &&
 	      bb_tx_weight(&l->tx) <= BB_MAX_BLOCK_WEIGHT;
 	if (run && (v->valid || j->every_input))
-		run_scripts(v, j, l, flags, only);
+		run_tx_scripts(v, j, l, flags, only);
 	return true;
 }
 
@@ -269,45 +190,17 @@ void bb_judge_mark(const char **consensus, const char **standard, const struct b
 		*standard = bb_check_standard_inputs(&l->tx, l->prevouts);
 	if (!*standard) {
 		/* Policy's flags contain consensus': what passes them has passed both. */
-		run_scripts(&v, j, l, BB_VERIFY_STANDARD, SIZE_MAX);
+		run_tx_scripts(&v, j, l, BB_VERIFY_STANDARD, SIZE_MAX);
 		*standard = keep_reason(j, &v);
 		if (v.valid)
 			return;
 		v = (struct bb_verdict){.valid = true};
 	}
-	run_scripts(&v, j, l, BB_VERIFY_CONSENSUS, SIZE_MAX);
+	run_tx_scripts(&v, j, l, BB_VERIFY_CONSENSUS, SIZE_MAX);
 	*consensus = keep_reason(j, &v);
 }
 
 /* Blocks. */
-
-static void run_block_scripts(struct bb_verdict *v, const struct bb_judge *j,
-	const struct bb_blockline *l, uint32_t flags)
-{
-	const size_t txs = l->block.tx_count - 1; /* the coinbase spends nothing */
-	struct row row = {
-		.caches = bb_arena_array(j->arena, txs, sizeof(*row.caches)),
-		.cache_count = txs,
-		.tx_of = bb_arena_array(j->arena, l->prevout_count, sizeof(*row.tx_of)),
-		.first = bb_arena_array(j->arena, txs, sizeof(*row.first)),
-		.count = l->prevout_count,
-		.only = SIZE_MAX,
-		.flags = flags,
-		.results = bb_arena_alloc(j->arena, l->prevout_count + 1),
-	};
-	size_t n = 0;
-
-	if (!row.caches || !row.tx_of || !row.first)
-		row.results = NULL;
-	for (size_t t = 0; t < txs && row.results; t++) {
-		const struct bb_tx *tx = &l->block.tx[t + 1];
-		bb_sighash_cache_init(&row.caches[t], tx, l->prevouts + n);
-		row.first[t] = (uint32_t)n;
-		for (size_t k = 0; k < tx->in_count; k++)
-			row.tx_of[n++] = (uint32_t)t;
-	}
-	run_row(v, j, &row, "block");
-}
 
 void bb_judge_block(
 	struct bb_verdict *v, const struct bb_judge *j, const struct bb_blockline *l)
@@ -337,7 +230,8 @@ void bb_judge_block(
 		bb_block_detail(v->detail, v->error, &l->block, at, l->prevouts, &l->claims,
 			j->network);
 	if (l->all_known && (v->valid || (j->every_input && l->block.tx_count)))
-		run_block_scripts(v, j, l, flags);
+		run_scripts(v, j, l->block.tx + 1, l->block.tx_count - 1, l->prevouts, SIZE_MAX,
+			flags, "block"); /* the coinbase spends nothing */
 }
 
 /* Lines. */

@@ -5,6 +5,7 @@
 
 #include "bitcoin/blockline.h"
 #include "bitcoin/detail.h"
+#include "bitcoin/scripts.h"
 
 struct bb_verdict {
 	unsigned char id[32]; /* txid or block hash */
@@ -18,15 +19,6 @@ struct bb_verdict {
 	/* Each input's own result, in the arena; NULL when no script was run. */
 	unsigned char *results; /* enum bb_script_error, or BB_RESULT_NONE */
 	size_t result_count;
-};
-
-enum { BB_RESULT_NONE = 0xff }; /* the prevouts to judge that input are not there */
-
-/* Run fn(arg, i, vm) for every i below count, on any threads, and return when all are done. */
-struct bb_parallel {
-	void (*run)(void *pool, void (*fn)(void *arg, size_t i, struct bb_interpreter *vm),
-		void *arg, size_t count);
-	void *pool;
 };
 
 struct bb_judge {

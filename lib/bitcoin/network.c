@@ -259,15 +259,15 @@ struct parameter {
 #define SECONDS "a whole number of seconds"
 #define TRUTH	"true or false"
 
+/* In the order in which they are written. */
 static const struct parameter parameters[] = {
 	{"base", BASE, 0, 0, ""},
-	{"base58", BASE58, 0, 0, "base58 is not [pubkey, script, secret, xpub?, xprv?]"},
-	{"script_flag_exceptions", EXCEPTIONS, 0, 0,
-		"script_flag_exceptions is not up to 4 objects with hash and flags"},
 	PARAMETER(name, NAME, 0, "a short name"),
 	PARAMETER(magic, MAGIC, 0, "4 bytes of hex"),
 	PARAMETER(port, PORT, 1, "a port"),
 	PARAMETER(hrp, HRP, 0, "a short lower-case prefix"),
+	{"base58", BASE58, 0, 0, "base58 is not [pubkey, script, secret, xpub?, xprv?]"},
+	PARAMETER(coin_type, NUMBER, 0, "a number of BIP 44"),
 	PARAMETER(genesis, HASH, 0, "a hash"),
 	PARAMETER(pow_limit, WORK, 0, "32 bytes of hex"),
 	PARAMETER(target_spacing, NUMBER, 1, SECONDS),
@@ -275,6 +275,7 @@ static const struct parameter parameters[] = {
 	PARAMETER(no_retarget, FLAG, 0, TRUTH),
 	PARAMETER(min_difficulty, FLAG, 0, TRUTH),
 	PARAMETER(bip94, FLAG, 0, TRUTH),
+	PARAMETER(timewarp_limit, NUMBER, 0, SECONDS),
 	PARAMETER(max_future, NUMBER, 0, SECONDS),
 	PARAMETER(halving_interval, NUMBER, 1, "a number of blocks"),
 	PARAMETER(coinbase_maturity, NUMBER, 0, "a number of blocks"),
@@ -284,6 +285,8 @@ static const struct parameter parameters[] = {
 	PARAMETER(cltv_height, NUMBER, 0, HEIGHT),
 	PARAMETER(csv_height, NUMBER, 0, HEIGHT),
 	PARAMETER(segwit_height, NUMBER, 0, HEIGHT),
+	{"script_flag_exceptions", EXCEPTIONS, 0, 0,
+		"script_flag_exceptions is not up to 4 objects with hash and flags"},
 	PARAMETER(bip30_exceptions, REPEATS, 0, "up to 2 objects with height and hash"),
 	PARAMETER(minimum_chain_work, WORK, 0, "32 bytes of hex"),
 	PARAMETER(signet_challenge, CHALLENGE, 0, "hex of at most 256 bytes"),
@@ -370,6 +373,7 @@ static bool get_exceptions(struct bb_network *n, const struct bb_json *v)
 
 	if (v->type != BB_JSON_ARRAY || v->count > max)
 		return false;
+	memset(e, 0, sizeof(n->flag_exceptions));
 	n->flag_exception_count = v->count;
 	for (const struct bb_json *item = v->child; item; item = item->next, e++) {
 		const struct bb_json *flags = bb_json_find(item, "flags");
@@ -389,6 +393,7 @@ static bool get_repeats(struct bb_network *n, const struct bb_json *v)
 
 	if (v->type != BB_JSON_ARRAY || v->count > max)
 		return false;
+	memset(n->bip30_exceptions, 0, sizeof(n->bip30_exceptions));
 	n->bip30_exception_count = v->count;
 	for (const struct bb_json *item = v->child; item; item = item->next, i++) {
 		if (!get_hash(n->bip30_exceptions[i].hash, bb_json_find(item, "hash")) ||
@@ -403,6 +408,7 @@ static bool get_challenge(struct bb_network *n, const struct bb_json *v)
 {
 	size_t len = v->text.len / 2;
 
+	memset(n->signet_challenge, 0, sizeof(n->signet_challenge));
 	if (v->type != BB_JSON_STRING || v->text.len % 2 || len > sizeof(n->signet_challenge) ||
 		!bb_hex_decode(n->signet_challenge, v->text.data, len))
 		return false;
@@ -500,6 +506,103 @@ bool bb_network_parse(struct bb_network *out, const char **why, const struct bb_
 	}
 	*why = "target_timespan is shorter than target_spacing";
 	return out->target_timespan >= out->target_spacing;
+}
+
+/* And back to JSON. */
+
+static void put_be32(struct bb_json_writer *w, uint32_t v)
+{
+	unsigned char bytes[4];
+
+	bb_set_be32(bytes, v);
+	bb_json_hex(w, BB_SPAN(bytes, 4));
+}
+
+static void put_base58(struct bb_json_writer *w, const struct bb_network *n)
+{
+	bb_json_open(w, '[');
+	bb_json_i64(w, n->base58_pubkey);
+	bb_json_i64(w, n->base58_script);
+	bb_json_i64(w, n->base58_secret);
+	put_be32(w, n->xpub);
+	put_be32(w, n->xprv);
+	bb_json_close(w, ']');
+}
+
+static void put_exceptions(struct bb_json_writer *w, const struct bb_network *n)
+{
+	bb_json_open(w, '[');
+	for (size_t i = 0; i < n->flag_exception_count; i++) {
+		struct bb_buf names = {0};
+		bb_put_flags(&names, n->flag_exceptions[i].flags);
+		bb_json_open(w, '{');
+		bb_json_key(w, "hash");
+		bb_json_hash(w, n->flag_exceptions[i].hash);
+		bb_json_key(w, "flags");
+		bb_json_text(w, BB_SPAN(names.data, names.len));
+		bb_json_close(w, '}');
+		w->buf->failed |= names.failed;
+		bb_buf_free(&names);
+	}
+	bb_json_close(w, ']');
+}
+
+static void put_repeats(struct bb_json_writer *w, const struct bb_network *n)
+{
+	bb_json_open(w, '[');
+	for (size_t i = 0; i < n->bip30_exception_count; i++) {
+		bb_json_open(w, '{');
+		bb_json_key(w, "height");
+		bb_json_i64(w, n->bip30_exceptions[i].height);
+		bb_json_key(w, "hash");
+		bb_json_hash(w, n->bip30_exceptions[i].hash);
+		bb_json_close(w, '}');
+	}
+	bb_json_close(w, ']');
+}
+
+static void put_parameter(
+	struct bb_json_writer *w, const struct bb_network *n, const struct parameter *p)
+{
+	const unsigned char *field = (const unsigned char *)n + p->offset;
+	unsigned char magic[4];
+	int32_t number;
+	bool truth;
+
+	switch (p->form) {
+	case BASE: bb_json_str(w, "regtest"); break;
+	case NAME: bb_json_str(w, n->name); break;
+	case FLAG:
+		memcpy(&truth, field, sizeof(truth));
+		bb_json_bool(w, truth);
+		break;
+	case NUMBER:
+		memcpy(&number, field, 4);
+		bb_json_i64(w, number);
+		break;
+	case HASH:
+	case WORK: bb_json_hash(w, field); break;
+	case MAGIC:
+		bb_set_le32(magic, n->magic);
+		bb_json_hex(w, BB_SPAN(magic, 4));
+		break;
+	case PORT: bb_json_i64(w, n->port); break;
+	case HRP: bb_json_str(w, n->hrp); break;
+	case BASE58: put_base58(w, n); break;
+	case EXCEPTIONS: put_exceptions(w, n); break;
+	case REPEATS: put_repeats(w, n); break;
+	case CHALLENGE:
+		bb_json_hex(w, BB_SPAN(n->signet_challenge, n->signet_challenge_len));
+		break;
+	}
+}
+
+void bb_json_network(struct bb_json_writer *w, const struct bb_network *n)
+{
+	for (size_t i = 0; i < sizeof(parameters) / sizeof(*parameters); i++) {
+		bb_json_key(w, parameters[i].key);
+		put_parameter(w, n, &parameters[i]);
+	}
 }
 
 int64_t bb_subsidy(const struct bb_network *n, int64_t height)

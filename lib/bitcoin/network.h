@@ -51,6 +51,10 @@ const struct bb_network *bb_network_at(size_t i);
  * False with *why; an unknown key is an error, so that a typo cannot change consensus. */
 bool bb_network_parse(struct bb_network *out, const char **why, const struct bb_json *object);
 
+/* The parameters as members of an object that bb_network_parse takes again: all of them, after
+ * "base" (regtest, changed in every key). */
+void bb_json_network(struct bb_json_writer *w, const struct bb_network *n);
+
 /* The subsidy of the block at that height, in satoshi. */
 int64_t bb_subsidy(const struct bb_network *n, int64_t height);
 

@@ -50,6 +50,71 @@ int bb_number_compare(const unsigned char a[32], const unsigned char b[32])
 	return 0;
 }
 
+void bb_number_add(unsigned char a[32], const unsigned char b[32])
+{
+	unsigned carry = 0;
+
+	for (int i = 0; i < 32; i++) {
+		carry += (unsigned)a[i] + b[i];
+		a[i] = (unsigned char)carry;
+		carry >>= 8;
+	}
+}
+
+/* A number in four digits of 64 bits, the lowest first. */
+
+static bool below(const uint64_t a[4], const uint64_t b[4])
+{
+	for (int i = 3; i > 0; i--)
+		if (a[i] != b[i])
+			return a[i] < b[i];
+	return a[0] < b[0];
+}
+
+static void take_away(uint64_t a[4], const uint64_t b[4])
+{
+	bool borrow = false;
+
+	for (int i = 0; i < 4; i++) {
+		const uint64_t had = a[i];
+		a[i] = had - b[i] - borrow;
+		borrow = had < b[i] || (had == b[i] && borrow);
+	}
+}
+
+/* Returns the bit that falls out at the top. */
+static bool shift_in(uint64_t a[4], bool bit)
+{
+	const bool out = a[3] >> 63;
+
+	for (int i = 3; i > 0; i--)
+		a[i] = a[i] << 1 | a[i - 1] >> 63;
+	a[0] = a[0] << 1 | bit;
+	return out;
+}
+
+void bb_work_from_bits(unsigned char work[32], uint32_t bits)
+{
+	static const unsigned char one[32] = {1};
+	uint64_t quotient[4] = {0}, rest[4] = {1}, divisor[4];
+	unsigned char target[32];
+
+	memset(work, 0, 32);
+	if (!bb_target_from_bits(target, bits))
+		return;
+	bb_number_add(target, one); /* at least 2, so that the quotient fits */
+	for (int i = 0; i < 4; i++)
+		divisor[i] = bb_le64(target + 8 * i);
+	for (int i = 0; i < 256; i++) {
+		const bool over = shift_in(rest, false), fits = over || !below(rest, divisor);
+		if (fits)
+			take_away(rest, divisor);
+		shift_in(quotient, fits);
+	}
+	for (int i = 0; i < 4; i++)
+		bb_set_le64(work + 8 * i, quotient[i]);
+}
+
 bool bb_pow_valid(const unsigned char hash[32], uint32_t bits, const struct bb_network *n)
 {
 	unsigned char target[32];

@@ -63,6 +63,21 @@ bool bb_flags_parse(uint32_t *flags, struct bb_span names)
 	return true;
 }
 
+void bb_put_flags(struct bb_buf *b, uint32_t flags)
+{
+	bool comma = false;
+
+	for (size_t i = 0; i < sizeof(flag_names) / sizeof(*flag_names); i++) {
+		const uint32_t flag = flag_names[i].flag;
+		if (flag ? !(flags & flag) : flags)
+			continue;
+		if (comma)
+			bb_put_u8(b, ',');
+		bb_put_str(b, flag_names[i].name);
+		comma = true;
+	}
+}
+
 static const struct {
 	const char *name, *text;
 } errors[BB_SCRIPT_ERROR_COUNT] = {

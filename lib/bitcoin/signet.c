@@ -64,6 +64,7 @@ static bool signed_root(unsigned char root[32], const struct bb_block *block, si
 	coinbase.out[at].script = commitment;
 	memcpy(copy.tx, block->tx, block->tx_count * sizeof(*copy.tx));
 	copy.tx[0] = coinbase;
+	copy.txid = NULL; /* the coinbase has another one now */
 	return bb_block_merkle_root(root, NULL, &copy);
 }
 

@@ -125,3 +125,11 @@ is_refused() {
 	run -2 bb-validate -n main < <(jq -c '.tx[1].vout[0].value -= 1' full)
 	run -2 bb-validate -n main < <(jq -c '.id |= "11" + .[2:]' full)
 }
+
+@test "a block's mark says under which height's rules its scripts ran" {
+	run -0 bb-validate -n main --mark < <(block 170)
+	assert_json '.checked | .id == "00000000d1145790a8694403d4063f323d499e655c83426834d4ce2f8dd4a2ee"
+		and .height == 170 and .consensus == "OK" and (.prevouts | length) == 64'
+	run -0 bb-validate -n main --mark < <(block 170 'del(.height)')
+	assert_json '.checked | has("height") | not'
+}

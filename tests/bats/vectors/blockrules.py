@@ -330,6 +330,10 @@ def spending(c):
     absent = Spend(out=[(COIN // 8, TRUE)]).of(parent)
     absent.tx.vin[0][1] = 1
     c.broken("bad-txns-inputs-missingorspent", "an output it has not", block([parent, absent]))
+    for label, script in (("OP_RETURN", b"\x6a"), ("over 10,000 bytes", b"\x61" * 10001)):
+        burnt = Spend(out=[(COIN // 2, script)])
+        c.broken("bad-txns-inputs-missingorspent", "made here, and never a coin: " + label,
+                 block([burnt, Spend(out=[(COIN // 4, TRUE)]).of(burnt)]))
     for label, claim in (("value", prevout(value=COIN)),
                          ("script", prevout(b"\x52", COIN // 2))):
         lied = Spend(out=[(COIN // 4, TRUE)]).of(parent, claim)

@@ -83,8 +83,15 @@ ROWS = {
     "bip39 spanish": 24,
     "bip39 russian": 24,
     "bip39 turkish": 24,
+    "genesis blocks": 6,
+    "network parameters, written and read again": 16,
+    "difficulty under every mixture of rules": 4801,
+    "work of compact targets": 214,
+    "an alternative main chain to its first retarget": 2016,
+    "Merkle branches of every leaf": 824,
+    "muhash": 4,
     "script_assets_test": 2243,
-    "block rules": 172,
+    "block rules": 174,
     "mainnet-txs, all valid": 4000,
     "mainnet-txs-tampered, each input as Bitcoin Core 31 has it": 3959,
     "mainnet-blocks-prevouts, all valid": 13,
@@ -92,6 +99,9 @@ ROWS = {
     "modern-blocks, hex to full lines and back": 3,
     "mainnet-txs, decoded as Esplora does": 4000,
     "mainnet-txs, encoded from Esplora's lines": 4000,
+    "mainnet-retargets, the chain's work": 400,
+    "mainnet-retargets, the bits of the next period": 199,
+    "mainnet-0-1000, the coins' muhash": 1,
 }
 
 

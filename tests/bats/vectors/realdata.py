@@ -9,6 +9,7 @@ import random
 import subprocess
 import sys
 
+import chain
 from bitcoin import Reader, Tx
 from harness import BIN, Table, judge, shared
 
@@ -175,15 +176,18 @@ def esplora():
 
 
 def main():
-    for name, files, test in (
-            ("mainnet-txs", ("mainnet-txs",), mainnet_txs),
-            ("mainnet-txs-tampered", ("mainnet-txs-tampered",), tampered),
-            ("mainnet-blocks-prevouts", ("mainnet-blocks-prevouts",), blocks),
-            ("mainnet-blocks-prevouts, flipped", ("mainnet-blocks-prevouts",), flipped_blocks),
-            ("modern-blocks", ("modern-blocks",), modern_blocks),
-            ("mainnet-txs and Esplora", ("mainnet-txs",), esplora)):
-        if shared("data") and not all(shared("data/%s.ndjson.xz" % f) for f in files):
-            print("%s: its file is missing: %s" % (name, " ".join(files)), flush=True)
+    for name, file, test in (
+            ("mainnet-txs", "mainnet-txs.ndjson.xz", mainnet_txs),
+            ("mainnet-txs-tampered", "mainnet-txs-tampered.ndjson.xz", tampered),
+            ("mainnet-blocks-prevouts", "mainnet-blocks-prevouts.ndjson.xz", blocks),
+            ("mainnet-blocks-prevouts, flipped", "mainnet-blocks-prevouts.ndjson.xz",
+             flipped_blocks),
+            ("modern-blocks", "modern-blocks.ndjson.xz", modern_blocks),
+            ("mainnet-txs and Esplora", "mainnet-txs.ndjson.xz", esplora),
+            ("mainnet-retargets", "mainnet-retargets.csv", chain.mainnet_retargets),
+            ("mainnet-0-1000 and MuHash", "mainnet-0-1000.blk", chain.mainnet_muhash)):
+        if shared("data") and not shared("data/" + file):
+            print("%s: its file is missing: %s" % (name, file), flush=True)
             Table.failed.append(name)
             continue
         if not shared("data"):

@@ -7,6 +7,7 @@ Needs BIN (the tools), BUILD (the driver `vectors`, and npm/), and the shared ve
 import sys
 
 import bips
+import chain
 import core
 from harness import Table, npm, shared
 
@@ -36,6 +37,12 @@ TABLES = (
     ("bip341", bips.bip341, "bip341_wallet_vectors.json", BITCOIND + "wallet_test_vectors.json",
      bips.bip341),
     ("bip39", bips.bip39, None, "bitcore-mnemonic/test/data/bip39-vectors.json", bips.bip39),
+    ("genesis", chain.genesis, None, None, None),
+    ("networks", chain.networks, None, None, None),
+    ("difficulty", lambda: (chain.difficulty_rules(), chain.works()), None, None, None),
+    ("mainnet_alt", chain.alt_retarget, "mainnet_alt.json", None, None),
+    ("merkle", chain.merkle_branches, None, None, None),
+    ("muhash", chain.muhash, None, None, None),
     ("script_assets_test", core.script_assets, None, BITCOIND + "script_assets_test.json",
      core.script_assets),
 )
@@ -44,7 +51,8 @@ TABLES = (
 def run(name, test, shared_file, npm_file, without_shared):
     """One table from where it lies; a table that only the shared folder has may be missing."""
     try:
-        if shared_file and shared("vectors/" + shared_file):
+        needs_file = shared_file or npm_file
+        if not needs_file or (shared_file and shared("vectors/" + shared_file)):
             test()
         elif npm_file and npm(npm_file) and not (shared_file and shared("vectors")):
             without_shared()

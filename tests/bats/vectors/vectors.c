@@ -12,12 +12,17 @@
 
 #include "base/hex.h"
 #include "bitcoin/address.h"
+#include "bitcoin/genesis.h"
+#include "bitcoin/merkle.h"
+#include "bitcoin/pow.h"
+#include "bitcoin/retarget.h"
 #include "bitcoin/script.h"
 #include "bitcoin/sighash.h"
 #include "crypto/base58.h"
 #include "crypto/bech32.h"
 #include "crypto/bip32.h"
 #include "crypto/bip39.h"
+#include "crypto/muhash.h"
 
 enum { ARGS_MAX = 48 };
 
@@ -91,13 +96,21 @@ static long long integer(struct call *c, size_t i)
 	return n;
 }
 
+/* By name, or from the JSON of its parameters. */
 static const struct bb_network *network(struct call *c, size_t i)
 {
-	const struct bb_network *n = bb_network_find(string(c, i));
+	const char *text = string(c, i), *why = "no such network";
+	const struct bb_network *n = bb_network_find(text);
+	const struct bb_json *doc;
+	struct bb_network *custom;
 
-	if (!n)
-		die("no such network");
-	return n;
+	if (n)
+		return n;
+	custom = bb_arena_array(&c->arena, 1, sizeof(*custom));
+	doc = bb_json_parse(&c->arena, &why, BB_SPAN(text, strlen(text)));
+	if (!custom || !doc || !bb_network_parse(custom, &why, doc))
+		die(why);
+	return custom;
 }
 
 static void put_hex(struct call *c, const void *data, size_t len)
@@ -543,6 +556,117 @@ static void hash160(struct call *c)
 	put_hex(c, hash, 20);
 }
 
+/* network -> its parameters as JSON */
+static void network_json(struct call *c)
+{
+	struct bb_json_writer w = {.buf = &c->out};
+
+	bb_json_open(&w, '{');
+	bb_json_network(&w, network(c, 0));
+	bb_json_close(&w, '}');
+}
+
+/* network network -> are they the same in everything? */
+static void network_equal(struct call *c)
+{
+	put_bool(c, memcmp(network(c, 0), network(c, 1), sizeof(struct bb_network)) == 0);
+}
+
+/* network -> block */
+static void genesis(struct call *c)
+{
+	struct bb_buf block = {0};
+
+	if (bb_put_genesis(&block, network(c, 0)))
+		put_hex(c, block.data, block.len);
+	else
+		put_bool(c, false);
+	bb_buf_free(&block);
+}
+
+/* bits -> the work they stand for */
+static void work(struct call *c)
+{
+	unsigned char number[32];
+	char hex[64];
+
+	bb_work_from_bits(number, (uint32_t)integer(c, 0));
+	bb_hash_encode(hex, number);
+	bb_put(&c->out, hex, 64);
+}
+
+/* The header that the arguments from 3 on give for a height, in pairs of height and header. */
+static bool header_at(void *arg, int64_t height, struct bb_header *out)
+{
+	struct call *c = arg;
+
+	for (size_t i = 3; i + 1 < c->count; i += 2)
+		if (integer(c, i) == height)
+			return bb_header_parse(out, bytes(c, i + 1));
+	return false;
+}
+
+/* network height time (height header)... -> the bits of what follows that height */
+static void next_bits(struct call *c)
+{
+	const struct bb_ancestry chain = {header_at, c};
+	uint32_t bits;
+	char number[16];
+
+	if (!bb_next_bits(
+		    &bits, network(c, 0), &chain, integer(c, 1), (uint32_t)integer(c, 2))) {
+		put_bool(c, false);
+		return;
+	}
+	snprintf(number, sizeof(number), "%08x", (unsigned)bits);
+	bb_put_str(&c->out, number);
+}
+
+/* index hashes -> branch */
+static void merkle_branch(struct call *c)
+{
+	struct bb_span hashes = bytes(c, 1);
+	const size_t count = hashes.len / 32, depth = bb_merkle_depth(count);
+	unsigned char(*leaf)[32] = bb_arena_array(&c->arena, count, 32);
+	unsigned char(*branch)[32] = bb_arena_array(&c->arena, depth, 32);
+
+	if (!leaf || !branch)
+		die("out of memory");
+	memcpy(leaf, hashes.data, count * 32);
+	bb_merkle_branch(branch, leaf, count, (size_t)integer(c, 0));
+	put_hex(c, branch, depth * 32);
+}
+
+/* Each element of a list of LE16 lengths and bytes. */
+static void each_element(struct bb_muhash *m, struct bb_span list,
+	void (*act)(struct bb_muhash *m, struct bb_span element))
+{
+	struct bb_reader r = bb_reader(list.data, list.len);
+
+	while (bb_left(&r))
+		act(m, bb_get_span(&r, bb_get_le16(&r)));
+	if (r.bad)
+		die("list is cut short");
+}
+
+/* elements put in, elements taken out -> hash in display order */
+static void muhash(struct call *c)
+{
+	struct bb_muhash *m = bb_muhash_new();
+	unsigned char hash[32];
+	char hex[64];
+
+	if (!m)
+		die("out of memory");
+	each_element(m, bytes(c, 0), bb_muhash_insert);
+	each_element(m, bytes(c, 1), bb_muhash_remove);
+	if (!bb_muhash_end(hash, m))
+		die("out of memory");
+	bb_muhash_free(m);
+	bb_hash_encode(hex, hash);
+	bb_put(&c->out, hex, 64);
+}
+
 static const struct {
 	const char *name;
 	void (*run)(struct call *c);
@@ -580,6 +704,13 @@ static const struct {
 	{"taproot-key", taproot_key},
 	{"output-script", output_script},
 	{"hash160", hash160},
+	{"network-json", network_json},
+	{"network-equal", network_equal},
+	{"genesis", genesis},
+	{"work", work},
+	{"next-bits", next_bits},
+	{"merkle-branch", merkle_branch},
+	{"muhash", muhash},
 };
 
 /* Split at the tabs; the first field is the operation. */

@@ -41,11 +41,24 @@ static const int plain[] = {
 	SCMP_SYS(restart_syscall), SCMP_SYS(clock_gettime), SCMP_SYS(clock_nanosleep),
 	SCMP_SYS(getrusage), SCMP_SYS(getrandom), SCMP_SYS(exit), SCMP_SYS(exit_group)};
 
+static const int watching[] = {
+	SCMP_SYS(inotify_init1), SCMP_SYS(inotify_add_watch), SCMP_SYS(inotify_rm_watch)};
+
+static const int writing[] = {SCMP_SYS(pwrite64), SCMP_SYS(pwritev), SCMP_SYS(fstatfs)};
+
 static bool allow(scmp_filter_ctx ctx, int call, const struct scmp_arg_cmp *when)
 {
 	int err = seccomp_rule_add_array(ctx, SCMP_ACT_ALLOW, call, when ? 1 : 0, when);
 
 	return err == 0 || err == -EDOM; /* EDOM: no such call here */
+}
+
+static bool allow_all(scmp_filter_ctx ctx, const int *calls, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (!allow(ctx, calls[i], NULL))
+			return false;
+	return true;
 }
 
 /* Calls that are harmless with some arguments only. */
@@ -68,31 +81,60 @@ static bool allow_some(scmp_filter_ctx ctx, unsigned rights)
 		/* asking for limits, never setting them */
 		{SCMP_SYS(prlimit64), SCMP_A2(SCMP_CMP_EQ, 0)},
 	};
-	const struct scmp_arg_cmp reading = SCMP_A2(
-		SCMP_CMP_MASKED_EQ, O_ACCMODE | O_CREAT | O_TRUNC, O_RDONLY);
 	const struct scmp_arg_cmp set_modes = SCMP_A1(SCMP_CMP_EQ, TCSETSF); /* tcsetattr(3) */
 
 	for (size_t i = 0; i < sizeof(some) / sizeof(*some); i++)
 		if (!allow(ctx, some[i].call, &some[i].when))
 			return false;
-	return (!(rights & BB_SANDBOX_READER) || allow(ctx, SCMP_SYS(openat), &reading)) &&
-	       (!(rights & BB_SANDBOX_TERMINAL) || allow(ctx, SCMP_SYS(ioctl), &set_modes));
+	return !(rights & BB_SANDBOX_TERMINAL) || allow(ctx, SCMP_SYS(ioctl), &set_modes);
+}
+
+/* Locks of records in a file held, as LMDB and the store take them. */
+static bool allow_locks(scmp_filter_ctx ctx)
+{
+	const struct scmp_arg_cmp take = SCMP_A1(SCMP_CMP_EQ, F_SETLK);
+	const struct scmp_arg_cmp wait = SCMP_A1(SCMP_CMP_EQ, F_SETLKW);
+	const struct scmp_arg_cmp ask = SCMP_A1(SCMP_CMP_EQ, F_GETLK);
+
+	return allow(ctx, SCMP_SYS(fcntl), &take) && allow(ctx, SCMP_SYS(fcntl), &wait) &&
+	       allow(ctx, SCMP_SYS(fcntl), &ask);
+}
+
+/* Files: a filter sees how they are opened, never which. */
+static bool allow_files(scmp_filter_ctx ctx, unsigned rights)
+{
+	const struct scmp_arg_cmp reading = SCMP_A2(
+		SCMP_CMP_MASKED_EQ, O_ACCMODE | O_CREAT | O_TRUNC, O_RDONLY);
+	const struct scmp_arg_cmp appending = SCMP_A2(
+		SCMP_CMP_MASKED_EQ, O_ACCMODE | O_TRUNC, O_WRONLY);
+
+	if ((rights & (BB_SANDBOX_READER | BB_SANDBOX_STORE)) &&
+		!allow(ctx, SCMP_SYS(openat), &reading))
+		return false;
+	if ((rights & BB_SANDBOX_READER) && !allow(ctx, SCMP_SYS(newfstatat), NULL))
+		return false;
+	if ((rights & BB_SANDBOX_STORE) &&
+		(!allow_locks(ctx) ||
+			!allow_all(ctx, watching, sizeof(watching) / sizeof(*watching))))
+		return false;
+	return (rights & BB_SANDBOX_STORE_WRITER) != BB_SANDBOX_STORE_WRITER ||
+	       (allow(ctx, SCMP_SYS(openat), &appending) &&
+		       allow_all(ctx, writing, sizeof(writing) / sizeof(*writing)));
 }
 
 bool bb_sandbox_enter(unsigned rights)
 {
 	scmp_filter_ctx ctx;
-	bool ok = true;
+	bool ok;
 
 	if (ASAN)
 		return true;
 	ctx = seccomp_init(SCMP_ACT_ERRNO(EPERM));
 	if (!ctx)
 		return false;
-	for (size_t i = 0; ok && i < sizeof(plain) / sizeof(*plain); i++)
-		ok = allow(ctx, plain[i], NULL);
 	/* ENOSYS makes the C library fall back on clone. */
-	ok = ok && allow_some(ctx, rights) &&
+	ok = allow_all(ctx, plain, sizeof(plain) / sizeof(*plain)) && allow_some(ctx, rights) &&
+	     allow_files(ctx, rights) &&
 	     seccomp_rule_add(ctx, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0) == 0 &&
 	     seccomp_attr_set(ctx, SCMP_FLTATR_CTL_TSYNC, 1) == 0 && seccomp_load(ctx) == 0;
 	seccomp_release(ctx);

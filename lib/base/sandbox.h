@@ -13,10 +13,18 @@ enum {
 	/* Read, write and poll on the descriptors held, memory that is not executable, threads,
 	 * locks, clocks, entropy, and the exit. */
 	BB_SANDBOX_FILTER = 0,
-	/* And open files for reading: for tools whose arguments are files. */
+	/* And open files for reading, and ask for their sizes: for tools whose arguments are
+	 * files. */
 	BB_SANDBOX_READER = 1,
 	/* And set the modes of a terminal held: to ask for a passphrase. */
 	BB_SANDBOX_TERMINAL = 2,
+	/* And read a store that is open already (ledger/store.h): open its files of blocks,
+	 * hold a reader's place by a lock on a descriptor held, and wait for changes by
+	 * inotify. */
+	BB_SANDBOX_STORE = 4,
+	/* And write such a store: make and open files, write at their places, sync them.
+	 * Nothing can be removed or renamed. */
+	BB_SANDBOX_STORE_WRITER = 8 | BB_SANDBOX_STORE,
 };
 
 /* What is not on the list fails with EPERM from here on, in all threads, for good: no other

@@ -1,0 +1,459 @@
+#include "ledger/ledger.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/hex.h"
+#include "bitcoin/genesis.h"
+#include "bitcoin/pow.h"
+#include "ledger/connect.h"
+#include "ledger/orphans.h"
+
+/* Rules that wait for what is not there yet. */
+enum {
+	UNJUDGED_COINS = BB_UNJUDGED_INPUTS | BB_UNJUDGED_SUBSIDY | BB_UNJUDGED_MATURITY |
+			 BB_UNJUDGED_BIP68,
+	UNJUDGED_PLACE = BB_UNJUDGED_HEIGHT | BB_UNJUDGED_TIME_OLD | BB_UNJUDGED_TIME_NEW |
+			 BB_UNJUDGED_BITS,
+};
+
+const char *bb_outcome_name(enum bb_outcome r)
+{
+	switch (r) {
+	case BB_OUTCOME_CONNECTED: return "connected";
+	case BB_OUTCOME_SIDE: return "side";
+	case BB_OUTCOME_DUPLICATE: return "duplicate";
+	case BB_OUTCOME_ORPHAN: return "orphan";
+	case BB_OUTCOME_ACCEPTED: return "accepted";
+	case BB_OUTCOME_REFUSED: return "refused";
+	}
+	return "";
+}
+
+bool bb_incoming_parse(struct bb_incoming *in, struct bb_arena *a, struct bb_span bytes,
+	const struct bb_network *n)
+{
+	const struct bb_block_claims nothing = {.height = -1, .expected_bits = -1, .now = -1};
+
+	memset(in, 0, sizeof(*in));
+	in->bytes = bytes;
+	in->arena = a;
+	if (!bb_block_parse(&in->block, bytes, a) || !bb_block_hash_txs(&in->block, a))
+		return false;
+	bb_header_hash(in->id, &in->block.header);
+	in->refusal = bb_check_block_alone(&in->block, n);
+	if (in->refusal)
+		bb_block_detail(
+			in->detail, in->refusal, &in->block, SIZE_MAX, NULL, &nothing, n);
+	return true;
+}
+
+/* Transactions of the store. */
+
+static bool begin(struct bb_ledger *l)
+{
+	if (l->store->txn)
+		return !l->store->why;
+	if (!bb_store_begin(l->store))
+		return false;
+	if (bb_store_changed(l->store))
+		bb_coins_drop(&l->coins);
+	return true;
+}
+
+bool bb_ledger_full(const struct bb_ledger *l)
+{
+	return bb_coins_full(&l->coins) || bb_rows_bytes(&l->rows) > l->coins.budget / 2;
+}
+
+bool bb_ledger_commit(struct bb_ledger *l)
+{
+	if (!l->store->txn)
+		return !l->store->why;
+	bb_coins_flush(&l->coins);
+	bb_rows_flush(&l->rows);
+	if (!bb_store_commit(l->store)) {
+		bb_coins_drop(&l->coins);
+		bb_rows_drop(&l->rows);
+		return false;
+	}
+	bb_coins_trim(&l->coins);
+	return true;
+}
+
+bool bb_ledger_tip(struct bb_node *tip, struct bb_ledger *l)
+{
+	return begin(l) && bb_tree_tip(tip, l->store);
+}
+
+/* Verdicts. */
+
+static enum bb_outcome refuse(struct bb_verdict *v, const char *reason)
+{
+	v->valid = false;
+	v->unjudged = 0;
+	snprintf(v->error, sizeof(v->error), "%s", reason);
+	return BB_OUTCOME_REFUSED;
+}
+
+/* A known header that must not be built on. */
+static enum bb_outcome refuse_again(struct bb_verdict *v)
+{
+	char id[64];
+
+	bb_hash_encode(id, v->id);
+	snprintf(v->detail, sizeof(v->detail), "block %.64s was previously marked invalid", id);
+	return refuse(v, "duplicate-invalid");
+}
+
+/* Headers. */
+
+/* What is known of a header that comes: its node, or why there is none. */
+enum entrance {
+	NEW,
+	KNOWN,
+	NO_PARENT,
+	NOT_LET_IN, /* the verdict says why; or the store failed */
+};
+
+static bool check_in_chain(struct bb_verdict *v, struct bb_ledger *l, const struct bb_header *h,
+	const struct bb_node *prev)
+{
+	struct bb_block_claims claims;
+	const struct bb_block alone = {.header = *h};
+	char reason[BB_REASON_SIZE];
+	unsigned unjudged = 0;
+
+	if (!bb_tree_claims(&claims, l->store, l->network, prev, h->time))
+		return false;
+	claims.now = l->now < 0 ? (int64_t)time(NULL) : l->now;
+	if (bb_check_header(reason, &unjudged, h, &claims, l->network))
+		return true;
+	refuse(v, reason);
+	bb_block_detail(v->detail, reason, &alone, SIZE_MAX, NULL, &claims, l->network);
+	return false;
+}
+
+/* AcceptBlockHeader: find its node, or make one. */
+static enum entrance enter(
+	struct bb_node *n, struct bb_verdict *v, struct bb_ledger *l, const struct bb_header *h)
+{
+	const bool genesis = memcmp(v->id, l->network->genesis, 32) == 0;
+	struct bb_store *s = l->store;
+	struct bb_node prev;
+
+	if (bb_tree_find(n, s, v->id)) {
+		if (!(n->status & BB_NODE_BAD))
+			return KNOWN;
+		refuse_again(v);
+		return NOT_LET_IN;
+	}
+	if (!bb_pow_valid(v->id, h->bits, l->network)) {
+		refuse(v, "high-hash");
+		strcpy(v->detail, "proof of work failed");
+		return NOT_LET_IN;
+	}
+	if (!genesis) {
+		if (!bb_tree_find(&prev, s, h->prev))
+			return s->why ? NOT_LET_IN : NO_PARENT;
+		if (prev.status & BB_NODE_BAD) {
+			refuse(v, "bad-prevblk");
+			return NOT_LET_IN;
+		}
+		if (!check_in_chain(v, l, h, &prev))
+			return NOT_LET_IN;
+	}
+	if (s->why)
+		return NOT_LET_IN;
+	bb_tree_add(n, s, genesis ? NULL : &prev, h, v->id);
+	return NEW;
+}
+
+static enum bb_outcome keep_orphan(struct bb_verdict *v, struct bb_ledger *l,
+	const struct bb_header *h, struct bb_span bytes)
+{
+	bb_orphans_put(l->store, h->prev, v->id, bytes);
+	v->unjudged = UNJUDGED_PLACE;
+	if (bytes.len > BB_HEADER_SIZE)
+		v->unjudged |= UNJUDGED_COINS | BB_UNJUDGED_FINAL;
+	return BB_OUTCOME_ORPHAN;
+}
+
+static enum bb_outcome take_header(
+	struct bb_verdict *v, struct bb_ledger *l, const struct bb_header *h)
+{
+	struct bb_buf bytes = {0};
+	enum bb_outcome r;
+	struct bb_node n;
+
+	switch (enter(&n, v, l, h)) {
+	case NEW: return BB_OUTCOME_ACCEPTED;
+	case KNOWN: return BB_OUTCOME_DUPLICATE;
+	case NOT_LET_IN: return BB_OUTCOME_REFUSED;
+	case NO_PARENT: break;
+	}
+	bb_put_header(&bytes, h);
+	r = keep_orphan(v, l, h, BB_SPAN(bytes.data, bytes.len));
+	bb_buf_free(&bytes);
+	return r;
+}
+
+/* Blocks. */
+
+/* ContextualCheckBlock; what another body could mend is not held against the hash. */
+static bool check_body(
+	struct bb_verdict *v, struct bb_ledger *l, struct bb_incoming *in, struct bb_node *n)
+{
+	struct bb_block_claims claims;
+	struct bb_node prev;
+	unsigned unjudged = 0;
+	const char *why;
+
+	if (!n->height)
+		return true;
+	if (!bb_tree_get(&prev, l->store, n->prev) ||
+		!bb_tree_claims(&claims, l->store, l->network, &prev, n->header.time))
+		return false;
+	why = bb_check_block_in_context(&unjudged, &in->block, &claims, l->network);
+	if (!why)
+		return true;
+	refuse(v, why);
+	bb_block_detail(v->detail, why, &in->block, SIZE_MAX, NULL, &claims, l->network);
+	if (!bb_reason_is_mutation(why))
+		bb_tree_fail(l->store, n);
+	return false;
+}
+
+static void keep_data(struct bb_ledger *l, struct bb_incoming *in, struct bb_node *n)
+{
+	struct bb_store *s = l->store;
+
+	if (!bb_flat_append(&n->place, &s->flat, &s->why, in->bytes))
+		return;
+	n->status |= BB_NODE_DATA;
+	n->tx_count = (uint32_t)in->block.tx_count;
+	n->weight = (uint32_t)bb_block_weight(&in->block);
+	bb_tree_update(s, n);
+	bb_tree_link(s, n);
+}
+
+/* How the block stands now. */
+static enum bb_outcome standing(struct bb_verdict *v, struct bb_ledger *l, uint32_t number)
+{
+	struct bb_node n;
+
+	if (!bb_tree_get(&n, l->store, number))
+		return BB_OUTCOME_REFUSED;
+	if (l->failed == number) {
+		*v = l->failure;
+		return BB_OUTCOME_REFUSED;
+	}
+	if (n.status & BB_NODE_BAD)
+		return refuse(v, "bad-prevblk");
+	if (bb_tree_is_active(l->store, &n))
+		return BB_OUTCOME_CONNECTED;
+	if (!(n.status & BB_NODE_JUDGED))
+		v->unjudged = UNJUDGED_COINS;
+	return BB_OUTCOME_SIDE;
+}
+
+/* AcceptBlock and ActivateBestChain. */
+static enum bb_outcome take_block(struct bb_verdict *v, struct bb_ledger *l,
+	struct bb_incoming *in, const struct bb_known_scripts *known)
+{
+	struct bb_fresh fresh = {.in = in, .known = known};
+	struct bb_node n;
+
+	if (in->refusal) {
+		memcpy(v->detail, in->detail, sizeof(v->detail));
+		return refuse(v, in->refusal);
+	}
+	switch (enter(&n, v, l, &in->block.header)) {
+	case NO_PARENT: return keep_orphan(v, l, &in->block.header, in->bytes);
+	case NOT_LET_IN: return BB_OUTCOME_REFUSED;
+	case NEW:
+	case KNOWN: break;
+	}
+	if (n.status & BB_NODE_DATA) {
+		if (!(n.status & BB_NODE_JUDGED))
+			v->unjudged = UNJUDGED_COINS;
+		return BB_OUTCOME_DUPLICATE;
+	}
+	if (!check_body(v, l, in, &n))
+		return BB_OUTCOME_REFUSED;
+	keep_data(l, in, &n);
+	fresh.number = n.number;
+	l->failed = BB_NO_NODE;
+	if (!bb_activate(l, &fresh))
+		return BB_OUTCOME_REFUSED;
+	return standing(v, l, n.number);
+}
+
+/* Orphans. */
+
+/* One that waited: nobody is there to hear its verdict. Its hash may be a parent's in turn. */
+static void adopt_one(struct bb_buf *parents, struct bb_ledger *l, struct bb_span bytes)
+{
+	struct bb_verdict v = {.valid = true};
+	struct bb_arena arena = {0};
+	struct bb_incoming in;
+	struct bb_header h;
+
+	if (bytes.len == BB_HEADER_SIZE && bb_header_parse(&h, bytes)) {
+		bb_header_hash(v.id, &h);
+		take_header(&v, l, &h);
+	} else if (bb_incoming_parse(&in, &arena, bytes, l->network)) {
+		memcpy(v.id, in.id, 32);
+		take_block(&v, l, &in, NULL);
+	} else if (!l->store->why) {
+		l->store->why = "the store is damaged: an orphan is no block";
+	}
+	bb_put(parents, v.id, 32);
+	bb_arena_free(&arena);
+}
+
+static void adopt_orphans(struct bb_ledger *l, const unsigned char parent[32])
+{
+	struct bb_buf parents = {0}, bytes = {0};
+	unsigned char id[32];
+	struct bb_node n;
+
+	if (!bb_store_count(l->store, BB_ORPHANS) || !bb_tree_find(&n, l->store, parent))
+		return;
+	bb_put(&parents, parent, 32);
+	for (size_t at = 0; !parents.failed && at < parents.len && !l->store->why; at += 32) {
+		memcpy(id, parents.data + at, 32);
+		for (bytes.len = 0; bb_orphans_take(&bytes, l->store, id); bytes.len = 0)
+			adopt_one(&parents, l, BB_SPAN(bytes.data, bytes.len));
+	}
+	if (parents.failed)
+		l->store->why = "out of memory";
+	bb_buf_free(&parents);
+	bb_buf_free(&bytes);
+}
+
+/* The doors. */
+
+static bool start(struct bb_verdict *v, struct bb_ledger *l, const unsigned char id[32])
+{
+	*v = (struct bb_verdict){.valid = true};
+	memcpy(v->id, id, 32);
+	return begin(l);
+}
+
+bool bb_ledger_add_block(struct bb_verdict *v, enum bb_outcome *r, struct bb_ledger *l,
+	struct bb_incoming *in, const struct bb_known_scripts *scripts_known)
+{
+	if (!start(v, l, in->id))
+		return false;
+	*r = take_block(v, l, in, scripts_known);
+	/* Of a refused one too, if it has a place in the tree: they learn their fate. */
+	if (*r != BB_OUTCOME_ORPHAN && !in->refusal)
+		adopt_orphans(l, in->id);
+	return !l->store->why;
+}
+
+bool bb_ledger_add_header(struct bb_verdict *v, enum bb_outcome *r, struct bb_ledger *l,
+	const struct bb_header *h)
+{
+	unsigned char id[32];
+
+	bb_header_hash(id, h);
+	if (!start(v, l, id))
+		return false;
+	*r = take_header(v, l, h);
+	if (*r == BB_OUTCOME_ACCEPTED)
+		adopt_orphans(l, id);
+	return !l->store->why;
+}
+
+/* The block that is to be judged anew, if there is one that can be. */
+static bool find_to_change(
+	struct bb_node *n, struct bb_verdict *v, enum bb_outcome *r, struct bb_ledger *l)
+{
+	if (!bb_tree_find(n, l->store, v->id))
+		*r = refuse(v, "not-found");
+	else if (!n->height)
+		*r = refuse(v, "genesis");
+	else
+		*r = BB_OUTCOME_ACCEPTED;
+	return *r == BB_OUTCOME_ACCEPTED && !l->store->why;
+}
+
+bool bb_ledger_invalidate(struct bb_verdict *v, enum bb_outcome *r, struct bb_ledger *l,
+	const unsigned char id[32])
+{
+	struct bb_node n;
+
+	if (!start(v, l, id))
+		return false;
+	if (find_to_change(&n, v, r, l)) {
+		bb_tree_fail(l->store, &n);
+		bb_activate(l, NULL);
+	}
+	return !l->store->why;
+}
+
+bool bb_ledger_reconsider(struct bb_verdict *v, enum bb_outcome *r, struct bb_ledger *l,
+	const unsigned char id[32])
+{
+	struct bb_node n;
+
+	if (!start(v, l, id))
+		return false;
+	if (find_to_change(&n, v, r, l)) {
+		bb_tree_forgive(l->store, &n);
+		bb_activate(l, NULL);
+	}
+	return !l->store->why;
+}
+
+/* Open and close. */
+
+/* A new store begins with the genesis block, where it is known. */
+static bool plant_genesis(struct bb_ledger *l)
+{
+	struct bb_buf bytes = {0};
+	struct bb_arena arena = {0};
+	struct bb_incoming in;
+	struct bb_verdict v;
+	enum bb_outcome r;
+
+	if (!bb_store_count(l->store, BB_NODES) && bb_put_genesis(&bytes, l->network) &&
+		bb_incoming_parse(&in, &arena, BB_SPAN(bytes.data, bytes.len), l->network))
+		bb_ledger_add_block(&v, &r, l, &in, NULL);
+	bb_buf_free(&bytes);
+	bb_arena_free(&arena);
+	return !l->store->why;
+}
+
+bool bb_ledger_open(struct bb_ledger *l, const char **why, struct bb_store *s,
+	const struct bb_network *n, size_t cache)
+{
+	memset(l, 0, sizeof(*l));
+	l->store = s;
+	l->network = n;
+	l->now = -1;
+	l->rows.store = s;
+	l->failed = BB_NO_NODE;
+	if (!bb_coins_init(&l->coins, s, cache)) {
+		*why = "out of memory";
+		return false;
+	}
+	if (begin(l) && plant_genesis(l))
+		return true;
+	*why = s->why;
+	bb_ledger_close(l);
+	return false;
+}
+
+void bb_ledger_close(struct bb_ledger *l)
+{
+	bb_store_end(l->store);
+	bb_coins_free(&l->coins);
+	bb_rows_free(&l->rows);
+	bb_interpreter_free(&l->vm);
+	bb_arena_free(&l->arena);
+	bb_buf_free(&l->bytes);
+}

@@ -1,0 +1,94 @@
+#ifndef BB_LEDGER_LEDGER_H
+#define BB_LEDGER_LEDGER_H
+
+/* The judge and keeper of the chain: takes blocks and headers in any order, holds the tip with
+ * the most work, and the coins as of it. Bitcoin Core 31's order of checks and its reasons
+ * (AcceptBlockHeader, AcceptBlock, ConnectBlock, ActivateBestChain).
+ *
+ * What it did counts once bb_ledger_commit has returned true; verdicts may be told only then.
+ */
+
+#include "bitcoin/judge.h"
+#include "ledger/events.h"
+#include "ledger/rows.h"
+#include "ledger/tree.h"
+#include "ledger/undo.h"
+
+/* A block on its way in, with all that can be said of it without the ledger: any thread may
+ * prepare one. */
+struct bb_incoming {
+	struct bb_span bytes; /* borrowed */
+	struct bb_block block;
+	unsigned char id[32];
+	const char *refusal; /* CheckBlock's reason, or NULL */
+	char detail[BB_DETAIL_SIZE];
+	struct bb_arena *arena; /* holds the above, and is worked in when it connects */
+};
+
+/* From a block's bytes. False when they are no block. */
+bool bb_incoming_parse(struct bb_incoming *in, struct bb_arena *a, struct bb_span bytes,
+	const struct bb_network *n);
+
+enum bb_outcome {
+	BB_OUTCOME_CONNECTED, /* it is part of the active chain now */
+	BB_OUTCOME_SIDE,      /* kept; another chain has the more work, or came first */
+	BB_OUTCOME_DUPLICATE, /* was there before */
+	BB_OUTCOME_ORPHAN,    /* kept until its parent comes */
+	BB_OUTCOME_ACCEPTED,  /* a header, or what had to be done is done */
+	BB_OUTCOME_REFUSED,
+};
+const char *bb_outcome_name(enum bb_outcome r);
+
+struct bb_ledger {
+	struct bb_store *store; /* borrowed, open for writing */
+	const struct bb_network *network;
+	const struct bb_parallel *parallel; /* NULL: this thread alone */
+	int64_t now;			    /* seconds since 1970; -1: the clock's */
+
+	/* Private. */
+	struct bb_coins coins;
+	struct bb_rows rows;
+	struct bb_interpreter vm;
+	struct bb_arena arena; /* of blocks read back */
+	struct bb_buf bytes;
+	uint32_t failed; /* the last node that failed to connect, and its verdict */
+	struct bb_verdict failure;
+};
+
+/* `cache` bytes for coins. Opens the store's first transaction and connects the genesis block
+ * of a new store, if it is known (genesis.h); else the first block must be it. */
+bool bb_ledger_open(struct bb_ledger *l, const char **why, struct bb_store *s,
+	const struct bb_network *n, size_t cache);
+/* What was not committed has not happened. */
+void bb_ledger_close(struct bb_ledger *l);
+
+/* Take one in. The verdict says whether it is valid as far as it could be judged, `unjudged`
+ * what could not: side blocks' scripts, orphans' surroundings. `scripts_known`: somebody
+ * trusted has run its scripts on exactly these prevouts (bb_prevouts_hash), under the flags of
+ * `known_height`; NULL: nobody. False: the store failed (store->why), and nothing counts that
+ * was not committed. */
+struct bb_known_scripts {
+	unsigned char prevouts[32];
+	int64_t height; /* claimed to whoever ran them; -1: none, all rules bound */
+};
+bool bb_ledger_add_block(struct bb_verdict *v, enum bb_outcome *r, struct bb_ledger *l,
+	struct bb_incoming *in, const struct bb_known_scripts *scripts_known);
+bool bb_ledger_add_header(struct bb_verdict *v, enum bb_outcome *r, struct bb_ledger *l,
+	const struct bb_header *h);
+/* Treat a block as invalid from now on, or forget that it was; the tip follows. *r is
+ * BB_OUTCOME_REFUSED with v->error "not-found", or "genesis" for what cannot be taken back. */
+bool bb_ledger_invalidate(struct bb_verdict *v, enum bb_outcome *r, struct bb_ledger *l,
+	const unsigned char id[32]);
+bool bb_ledger_reconsider(struct bb_verdict *v, enum bb_outcome *r, struct bb_ledger *l,
+	const unsigned char id[32]);
+
+/* Is so much gathered that a commit is due? */
+bool bb_ledger_full(const struct bb_ledger *l);
+/* Everything so far to the disk. The next call that changes anything begins a transaction. */
+bool bb_ledger_commit(struct bb_ledger *l);
+
+/* The tip as of the transaction at hand or, between them, the last one; false before genesis.
+ */
+bool bb_ledger_tip(struct bb_node *tip, struct bb_ledger *l);
+
+#endif

@@ -1,0 +1,305 @@
+#include "ledger/query.h"
+
+static bool fail(struct bb_store *s, const char *why)
+{
+	if (!s->why)
+		s->why = why;
+	return false;
+}
+
+static bool out_of_memory(struct bb_store *s)
+{
+	return fail(s, "out of memory");
+}
+
+static const struct bb_prevout unknown = {.height = -1, .coinbase = -1, .mtp = -1};
+
+/* `len` bytes from `offset` on of a block's data, in the arena. */
+static bool read_data(struct bb_span *out, struct bb_store *s, struct bb_arena *a,
+	const struct bb_place *place, uint32_t offset, uint32_t len)
+{
+	struct bb_buf b = {0};
+	const char *why;
+
+	if (!bb_flat_read(&b, &s->flat, &why, place, offset, len))
+		fail(s, why);
+	else if (b.failed)
+		out_of_memory(s);
+	else if (b.len != len)
+		fail(s, "the store is damaged: a block's data are cut short");
+	else if (!(*out = bb_arena_copy(a, BB_SPAN(b.data, b.len))).data)
+		out_of_memory(s);
+	bb_buf_free(&b);
+	return !s->why;
+}
+
+/* What undo data leave open: when the coins were made. */
+static bool fill_mtp(struct bb_prevout *prevouts, size_t count, struct bb_store *s,
+	const struct bb_node *spender)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (prevouts[i].height > spender->height)
+			return fail(s, "the store is damaged: a coin from a later block");
+		prevouts[i].mtp = bb_query_coin_mtp(s, (int32_t)prevouts[i].height);
+	}
+	return !s->why;
+}
+
+/* Blocks. */
+
+static bool read_block(struct bb_stored_block *b, struct bb_store *s, struct bb_arena *a)
+{
+	struct bb_block *block = &b->line.block;
+	unsigned char id[32];
+
+	if (!read_data(&b->bytes, s, a, &b->node.place, 0, b->node.place.len))
+		return false;
+	if (!bb_block_parse(block, b->bytes, a))
+		return fail(s, "the store is damaged: a block's data");
+	bb_header_hash(id, &block->header);
+	return memcmp(id, b->node.id, 32) == 0 ||
+	       fail(s, "the store is damaged: a block's data are another's");
+}
+
+static bool block_prevouts(
+	struct bb_blockline *l, struct bb_store *s, struct bb_arena *a, const struct bb_node *n)
+{
+	if (!bb_tree_is_active(s, n))
+		return false;
+	if (!bb_undo_get_block(l->prevouts, s, a, n->number, &l->block))
+		return fail(s, "the store is damaged: what a block spent is missing");
+	l->all_known = true;
+	return fill_mtp(l->prevouts, l->prevout_count, s, n);
+}
+
+bool bb_query_block(struct bb_stored_block *b, struct bb_store *s, const struct bb_network *n,
+	struct bb_arena *a, const struct bb_node *node, bool prevouts)
+{
+	struct bb_blockline *l = &b->line;
+	struct bb_node parent;
+	const bool genesis = node->prev == BB_NO_NODE;
+
+	*b = (struct bb_stored_block){.node = *node};
+	if (!(node->status & BB_NODE_DATA) || !read_block(b, s, a))
+		return false;
+	l->prevout_count = bb_block_spends(&l->block);
+	l->all_known = l->prevout_count == 0;
+	if (!(l->prevouts = bb_arena_array(a, l->prevout_count + 1, sizeof(*l->prevouts))))
+		return out_of_memory(s);
+	for (size_t i = 0; i < l->prevout_count; i++)
+		l->prevouts[i] = unknown;
+	if (!genesis && !bb_tree_get(&parent, s, node->prev))
+		return fail(s, "the store is damaged: a node is missing");
+	if (!bb_tree_claims(&l->claims, s, n, genesis ? NULL : &parent, node->header.time))
+		return false;
+	return !prevouts || block_prevouts(l, s, a, node);
+}
+
+/* Transactions. */
+
+/* The transaction at an offset. How long it is, only it can tell: more of the block is read
+ * until it is all there. */
+static bool read_tx(struct bb_stored_tx *t, struct bb_store *s, struct bb_arena *a)
+{
+	const struct bb_place *place = &t->node.place;
+	const uint32_t left = place->len > t->offset ? place->len - t->offset : 0;
+	uint32_t len = 4096;
+
+	for (;;) {
+		struct bb_span piece;
+		struct bb_reader r;
+		len = len < left ? len : left;
+		if (!read_data(&piece, s, a, place, t->offset, len))
+			return false;
+		r = bb_reader(piece.data, piece.len);
+		if (bb_tx_read(&t->tx, &r, a, true)) {
+			t->bytes = BB_SPAN(piece.data, piece.len - bb_left(&r));
+			return true;
+		}
+		if (len == left)
+			return fail(s, "the store is damaged: a transaction's data");
+		len *= 16; /* under the size of a file: no overflow */
+	}
+}
+
+static bool tx_prevouts(struct bb_stored_tx *t, struct bb_store *s, struct bb_arena *a)
+{
+	const size_t count = t->tx.in_count;
+
+	if (!(t->prevouts = bb_arena_array(a, count + 1, sizeof(*t->prevouts))))
+		return out_of_memory(s);
+	t->prevouts[0] = unknown;
+	t->coinbase = bb_tx_is_coinbase(&t->tx);
+	if (t->coinbase)
+		return true;
+	if (!bb_undo_get(t->prevouts, count, s, a, t->node.number, t->offset))
+		return fail(s, "the store is damaged: what a block spent is missing");
+	return fill_mtp(t->prevouts, count, s, &t->node);
+}
+
+/* The transaction alone, without what it spends. */
+static bool tx_at(struct bb_stored_tx *t, struct bb_store *s, struct bb_arena *a,
+	const struct bb_row *row)
+{
+	*t = (struct bb_stored_tx){.offset = row->offset};
+	if (!bb_tree_at(&t->node, s, row->height) || !(t->node.status & BB_NODE_DATA))
+		return fail(s, "the store is damaged: a row of no block");
+	return read_tx(t, s, a);
+}
+
+bool bb_query_tx_at(struct bb_stored_tx *t, struct bb_store *s, struct bb_arena *a,
+	const struct bb_row *row)
+{
+	return tx_at(t, s, a, row) && tx_prevouts(t, s, a);
+}
+
+/* The rows under a prefix of 8 bytes, in chain order. */
+static bool rows_of(struct bb_row **rows, size_t *count, struct bb_store *s, struct bb_arena *a,
+	enum bb_table t, const unsigned char prefix[8])
+{
+	struct bb_buf found = {0};
+	struct bb_cursor c;
+	struct bb_row row;
+	bool more;
+
+	if (!bb_cursor_open(&c, s, t))
+		return false;
+	for (more = bb_cursor_seek(&c, BB_SPAN(prefix, 8)); more; more = bb_cursor_next(&c)) {
+		if (c.key.len != BB_ROW_SIZE) {
+			fail(s, "the store is damaged: a row's length");
+			break;
+		}
+		if (memcmp(c.key.data, prefix, 8) != 0)
+			break;
+		row = bb_row_parse(c.key.data);
+		bb_put(&found, &row, sizeof(row));
+	}
+	bb_cursor_close(&c);
+	*count = found.len / sizeof(row);
+	*rows = (struct bb_row *)bb_arena_copy(a, BB_SPAN(found.data, found.len)).data;
+	if (found.failed || !*rows)
+		out_of_memory(s);
+	bb_buf_free(&found);
+	return !s->why;
+}
+
+bool bb_query_tx(struct bb_stored_tx *t, struct bb_store *s, struct bb_arena *a,
+	const unsigned char txid[32])
+{
+	unsigned char id[32];
+	struct bb_row *rows;
+	size_t count;
+
+	if (!rows_of(&rows, &count, s, a, BB_TXS, txid))
+		return false;
+	/* Two coinbases of mainnet came twice (BIP 30): the later one counts. */
+	while (count-- > 0) {
+		if (!tx_at(t, s, a, &rows[count]))
+			return false;
+		bb_tx_txid(id, &t->tx);
+		if (memcmp(id, txid, 32) == 0)
+			return tx_prevouts(t, s, a);
+	}
+	return false;
+}
+
+bool bb_query_history(struct bb_row **rows, size_t *count, struct bb_store *s,
+	struct bb_arena *a, struct bb_span script)
+{
+	unsigned char prefix[8];
+
+	bb_script_prefix(prefix, script);
+	return rows_of(rows, count, s, a, BB_HISTORY, prefix);
+}
+
+/* Coins. */
+
+bool bb_query_coin(struct bb_coin *c, struct bb_store *s, const struct bb_outpoint *o)
+{
+	unsigned char key[BB_OUTPOINT_MAX];
+	struct bb_span value;
+
+	if (!bb_store_get(&value, s, BB_COINS, bb_outpoint_key(key, o)))
+		return false;
+	return bb_coin_parse(c, value) || fail(s, "the store is damaged: a coin");
+}
+
+/* The coin that a key of the script index names, if it is one of that script. */
+static void take_unspent(struct bb_buf *found, struct bb_store *s, struct bb_span outpoint,
+	struct bb_span script)
+{
+	struct bb_unspent u = {0};
+
+	if (!bb_outpoint_from_key(&u.outpoint, outpoint) ||
+		!bb_query_coin(&u.coin, s, &u.outpoint)) {
+		fail(s, "the store is damaged: a script's coin is missing");
+		return;
+	}
+	if (!bb_span_equal(u.coin.script, script))
+		return;
+	u.coin.script = script;
+	bb_put(found, &u, sizeof(u));
+}
+
+bool bb_query_unspent(struct bb_unspent **coins, size_t *count, struct bb_store *s,
+	struct bb_arena *a, struct bb_span script)
+{
+	const struct bb_span kept = bb_arena_copy(a, script);
+	struct bb_buf found = {0};
+	unsigned char prefix[8];
+	struct bb_cursor c;
+	bool more;
+
+	if (!kept.data)
+		return out_of_memory(s);
+	if (!bb_cursor_open(&c, s, BB_UNSPENT))
+		return false;
+	bb_script_prefix(prefix, script);
+	for (more = bb_cursor_seek(&c, BB_SPAN(prefix, 8));
+		more && !s->why && c.key.len > 8 && memcmp(c.key.data, prefix, 8) == 0;
+		more = bb_cursor_next(&c))
+		take_unspent(&found, s, BB_SPAN(c.key.data + 8, c.key.len - 8), kept);
+	bb_cursor_close(&c);
+	*count = found.len / sizeof(**coins);
+	*coins = (struct bb_unspent *)bb_arena_copy(a, BB_SPAN(found.data, found.len)).data;
+	if (found.failed || !*coins)
+		out_of_memory(s);
+	bb_buf_free(&found);
+	return !s->why;
+}
+
+int64_t bb_query_coin_mtp(struct bb_store *s, int32_t height)
+{
+	struct bb_node before;
+
+	if (height <= 0)
+		return 0;
+	if (!bb_tree_at(&before, s, height - 1)) {
+		fail(s, "the store is damaged: heights are missing");
+		return 0;
+	}
+	return before.mtp;
+}
+
+void bb_query_prevouts(struct bb_prevout *prevouts, const struct bb_tx *tx, struct bb_store *s,
+	struct bb_arena *a)
+{
+	struct bb_coin c;
+
+	for (size_t i = 0; i < tx->in_count; i++) {
+		struct bb_prevout *p = &prevouts[i];
+		*p = unknown;
+		if (!bb_query_coin(&c, s, &tx->in[i].prevout))
+			continue;
+		p->script = bb_arena_copy(a, c.script);
+		if (!p->script.data) {
+			out_of_memory(s);
+			return;
+		}
+		p->known = true;
+		p->value_sat = c.value_sat;
+		p->height = c.height;
+		p->coinbase = c.coinbase;
+		p->mtp = bb_query_coin_mtp(s, c.height);
+	}
+}

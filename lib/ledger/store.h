@@ -1,0 +1,125 @@
+#ifndef BB_LEDGER_STORE_H
+#define BB_LEDGER_STORE_H
+
+/* The chain's store on disk: one LMDB environment of ordered tables, DIR/chain/, and beside it
+ * the blocks themselves in DIR/blocks/ (flat.h). Any number of processes read while one writes.
+ *
+ * A failure of the system stays in `why`: reads then find nothing, writes do nothing, and
+ * bb_store_commit refuses. Check once, before anything is concluded from what was not found.
+ *
+ * All integers in keys are big-endian, so that tables are ordered by number; those in values
+ * little-endian. */
+
+#include <lmdb.h>
+
+#include "bitcoin/network.h"
+#include "ledger/flat.h"
+
+enum bb_table {
+	BB_META,       /* a word -> what it says */
+	BB_NODES,      /* u32 number -> a header in the block tree (tree.h) */
+	BB_IDS,	       /* block hash -> u32 number */
+	BB_HEIGHTS,    /* u32 height -> u32 number, of the active chain */
+	BB_LEAVES,     /* u32 number -> nothing: headers no other builds on */
+	BB_CANDIDATES, /* work, age -> u32 number: what could be the tip (tree.h) */
+	BB_COINS,      /* outpoint -> coin (coins.h) */
+	BB_UNSPENT,    /* script, outpoint -> nothing (rows.h) */
+	BB_TXS,	       /* txid, place in the chain -> nothing (rows.h) */
+	BB_HISTORY,    /* script, place in the chain -> nothing (rows.h) */
+	BB_UNDO,       /* node, offset of a transaction -> the coins it spent (undo.h) */
+	BB_ORPHANS,    /* parent, hash -> a block or header that waits for its parent */
+	BB_ORPHAN_AGE, /* u64 -> key in BB_ORPHANS, the oldest first */
+	BB_EVENTS,     /* u64 -> event (events.h) */
+	BB_TABLE_COUNT,
+};
+
+enum bb_store_mode {
+	BB_STORE_READ,	/* beside whoever writes */
+	BB_STORE_WRITE, /* transactions take turns with those of others like it */
+	BB_STORE_ALONE, /* the only writer for as long as it is open */
+};
+
+enum { BB_STORE_MESSAGE = 256 };
+
+struct bb_store {
+	MDB_env *env;
+	MDB_txn *txn; /* the one open, or NULL */
+	bool writing; /* its transactions are such that write */
+	MDB_dbi table[BB_TABLE_COUNT];
+	struct bb_flat flat;
+	const char *why; /* the first failure, as long as the struct lives; NULL: none */
+	char *path;	 /* DIR/chain */
+	/* Private. */
+	int blocks_fd, lock_fd;
+	MDB_txn *idle; /* a reader's, kept from one transaction to the next */
+	uint64_t seen; /* the last transaction of our own */
+	bool wrote;    /* the one open has changed something */
+	char text[BB_STORE_MESSAGE];
+};
+
+/* Open the store below dir; writers make it when there is none. It belongs to one set of rules:
+ * another network's, another version's, a damaged one, or one that another process holds, is
+ * refused. False with the reason in `message`, the caller's; then nothing is left open. A
+ * process opens a store once, and works a transaction that writes in the thread that began it.
+ */
+bool bb_store_open(struct bb_store *s, char message[BB_STORE_MESSAGE], const char *dir,
+	enum bb_store_mode mode, const struct bb_network *n);
+void bb_store_close(struct bb_store *s);
+
+/* A transaction. A reader sees the store as of its begin until its end; it must not be held
+ * while writing to a pipe. False: s->why. */
+bool bb_store_begin(struct bb_store *s);
+/* After bb_store_begin of a writer: has another process written since our last commit? What is
+ * remembered of the store is then stale. */
+bool bb_store_changed(struct bb_store *s);
+/* Writer: blocks first, then tables, both on the disk when this returns true. False: nothing of
+ * the transaction has happened; s->why. */
+bool bb_store_commit(struct bb_store *s);
+/* Reader: let go. Writer: nothing has happened. */
+void bb_store_end(struct bb_store *s);
+
+/* Values borrow from the store until the next write or the end of the transaction; what is
+ * written must not borrow from it. False: not there (or s->why). */
+bool bb_store_get(
+	struct bb_span *value, struct bb_store *s, enum bb_table t, struct bb_span key);
+bool bb_store_has(struct bb_store *s, enum bb_table t, struct bb_span key);
+void bb_store_put(
+	struct bb_store *s, enum bb_table t, struct bb_span key, struct bb_span value);
+/* False where it was not there. */
+bool bb_store_del(struct bb_store *s, enum bb_table t, struct bb_span key);
+/* Entries in a table. */
+uint64_t bb_store_count(struct bb_store *s, enum bb_table t);
+
+/* A walk over a table in order, and writes at its place: many writes in order of their keys
+ * cost much less than scattered ones. Open only within a transaction; close before its end. */
+struct bb_cursor {
+	struct bb_store *store;
+	MDB_cursor *at;
+	struct bb_span key, value; /* of the entry stood on */
+};
+bool bb_cursor_open(struct bb_cursor *c, struct bb_store *s, enum bb_table t);
+void bb_cursor_close(struct bb_cursor *c);
+/* Go to the first entry whose key is not below this; false: there is none. */
+bool bb_cursor_seek(struct bb_cursor *c, struct bb_span key);
+bool bb_cursor_first(struct bb_cursor *c);
+bool bb_cursor_last(struct bb_cursor *c);
+bool bb_cursor_next(struct bb_cursor *c);
+bool bb_cursor_prev(struct bb_cursor *c);
+void bb_cursor_put(struct bb_cursor *c, struct bb_span key, struct bb_span value);
+/* Delete the entry with this key; false where it was not there. */
+bool bb_cursor_del(struct bb_cursor *c, struct bb_span key);
+
+/* Numbers in BB_META; what was never set is 0. */
+uint64_t bb_store_number(struct bb_store *s, const char *word);
+void bb_store_set_number(struct bb_store *s, const char *word, uint64_t v);
+
+/* Keys of numbers. */
+static inline struct bb_span bb_key32(unsigned char key[4], uint32_t v)
+{
+	bb_set_be32(key, v);
+	return BB_SPAN(key, 4);
+}
+struct bb_span bb_key64(unsigned char key[8], uint64_t v);
+uint64_t bb_be64(const unsigned char p[8]);
+
+#endif

@@ -2,7 +2,9 @@
 
 #include <string.h>
 
-enum { KEY = 64, AGE = 8 };
+#include "crypto/hash.h"
+
+enum { PARENT = 32, KEY = 72, AGE = 8 };
 
 static const char ages[] = "orphan_age", total[] = "orphan_bytes";
 
@@ -11,17 +13,20 @@ static void count_bytes(struct bb_store *s, uint64_t more, uint64_t less)
 	bb_store_set_number(s, total, bb_store_number(s, total) + more - less);
 }
 
-/* Remove the one with that key and value. */
+/* Remove the one with that key, which is the caller's, and that value, which the first write
+ * makes void. */
 static void drop(struct bb_store *s, struct bb_span key, struct bb_span value)
 {
+	const uint64_t len = value.len;
 	unsigned char age[AGE];
 
-	if (value.len < AGE) {
+	if (len < AGE) {
 		s->why = "the store is damaged: an orphan without an age";
 		return;
 	}
-	count_bytes(s, 0, value.len - AGE);
-	bb_store_del(s, BB_ORPHAN_AGE, bb_key64(age, bb_le64(value.data)));
+	bb_key64(age, bb_le64(value.data));
+	count_bytes(s, 0, len - AGE);
+	bb_store_del(s, BB_ORPHAN_AGE, BB_SPAN(age, AGE));
 	bb_store_del(s, BB_ORPHANS, key);
 }
 
@@ -55,21 +60,27 @@ static bool too_many(struct bb_store *s, size_t more)
 				bb_store_number(s, total) + more > BB_ORPHAN_BYTES_MAX);
 }
 
+static void make_key(unsigned char key[KEY], const unsigned char parent[32],
+	const unsigned char id[32], struct bb_span bytes)
+{
+	unsigned char hash[32];
+
+	bb_sha256(hash, bytes.data, bytes.len);
+	memcpy(key, parent, PARENT);
+	memcpy(key + PARENT, id, 32);
+	memcpy(key + PARENT + 32, hash, KEY - PARENT - 32);
+}
+
 void bb_orphans_put(struct bb_store *s, const unsigned char parent[32],
 	const unsigned char id[32], struct bb_span bytes)
 {
 	unsigned char key[KEY], age_key[AGE];
 	struct bb_buf value = {0};
-	struct bb_span old;
 	uint64_t age;
 
-	memcpy(key, parent, 32);
-	memcpy(key + 32, id, 32);
-	if (bb_store_get(&old, s, BB_ORPHANS, BB_SPAN(key, KEY))) {
-		if (old.len >= bytes.len + AGE)
-			return;
-		drop(s, BB_SPAN(key, KEY), old);
-	}
+	make_key(key, parent, id, bytes);
+	if (bb_store_has(s, BB_ORPHANS, BB_SPAN(key, KEY)))
+		return;
 	while (!s->why && too_many(s, bytes.len))
 		drop_oldest(s);
 	age = bb_store_number(s, ages) + 1;
@@ -94,8 +105,8 @@ bool bb_orphans_take(struct bb_buf *bytes, struct bb_store *s, const unsigned ch
 
 	if (!bb_cursor_open(&c, s, BB_ORPHANS))
 		return false;
-	found = bb_cursor_seek(&c, BB_SPAN(parent, 32)) && c.key.len == KEY &&
-		memcmp(c.key.data, parent, 32) == 0;
+	found = bb_cursor_seek(&c, BB_SPAN(parent, PARENT)) && c.key.len == KEY &&
+		memcmp(c.key.data, parent, PARENT) == 0;
 	if (found) {
 		struct bb_span value = c.value;
 		memcpy(key, c.key.data, KEY);

@@ -92,7 +92,11 @@ $(BUILD)/asan/%.o: %.c | $(WAIT)
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) $(ASAN) -MMD -MP -c -o $@ $<
 
-$(ASAN_TOOLS): $(BUILD)/asan/bin/%: $(BUILD)/asan/cmd/%.o $(ASAN_SHARED) $(ASAN_LIB)
+$(BUILD)/asan/shared.a: $(ASAN_SHARED)
+	@rm -f $@
+	$(AR) rcs $@ $^
+
+$(ASAN_TOOLS): $(BUILD)/asan/bin/%: $(BUILD)/asan/cmd/%.o $(BUILD)/asan/shared.a $(ASAN_LIB)
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) $(ASAN) -o $@ $^ $(LDLIBS)
 

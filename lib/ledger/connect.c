@@ -207,7 +207,7 @@ static bool connect_block(struct turn *t, const struct bb_known_scripts *known)
 
 	/* The genesis block is what it is; its output never was a coin. */
 	if (t->node->height) {
-		if (!bb_tree_get(&t->prev, s, t->node->prev) ||
+		if (!bb_tree_named(&t->prev, s, t->node->prev) ||
 			!bb_tree_claims(
 				&t->claims, s, l->network, &t->prev, t->node->header.time) ||
 			!judge(t, known))
@@ -308,7 +308,7 @@ static bool disconnect(struct bb_ledger *l, struct bb_node *tip)
 		return false;
 	if (!take_back(&t) && !l->store->why)
 		l->store->why = "the store is damaged: undo data are missing";
-	return !l->store->why && bb_tree_get(tip, l->store, tip->prev);
+	return !l->store->why && bb_tree_named(tip, l->store, tip->prev);
 }
 
 /* False: it failed and is marked, or the store failed. */
@@ -318,6 +318,10 @@ static bool connect_node(struct bb_ledger *l, struct bb_node *n, const struct bb
 	struct bb_incoming in;
 	struct turn t = {.l = l, .node = n, .in = is_fresh ? fresh->in : &in};
 
+	if (n->status & BB_NODE_BAD)
+		l->store->why = "the store is damaged: a candidate is marked invalid";
+	if (l->store->why)
+		return false;
 	if (!is_fresh && !read_block(&in, l, n))
 		return false;
 	t.flags = bb_block_flags(l->network, n->id, n->height);
@@ -354,7 +358,7 @@ static uint32_t *path(
 		return NULL;
 	}
 	for (*count = 0; *count < want; (*count)++) {
-		if (*count && !bb_tree_get(&n, l->store, n.prev)) {
+		if (*count && !bb_tree_named(&n, l->store, n.prev)) {
 			free(way);
 			return NULL;
 		}
@@ -383,7 +387,7 @@ static void walk(struct bb_ledger *l, struct bb_node *tip, bool has_tip,
 		return;
 	while (good && count) {
 		spill(l);
-		good = bb_tree_get(&n, l->store, way[--count]) && connect_node(l, &n, fresh);
+		good = bb_tree_named(&n, l->store, way[--count]) && connect_node(l, &n, fresh);
 	}
 	free(way);
 }

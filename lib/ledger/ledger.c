@@ -212,7 +212,7 @@ static bool check_body(
 
 	if (!n->height)
 		return true;
-	if (!bb_tree_get(&prev, l->store, n->prev) ||
+	if (!bb_tree_named(&prev, l->store, n->prev) ||
 		!bb_tree_claims(&claims, l->store, l->network, &prev, n->header.time))
 		return false;
 	why = bb_check_block_in_context(&unjudged, &in->block, &claims, l->network);
@@ -243,7 +243,7 @@ static enum bb_outcome standing(struct bb_verdict *v, struct bb_ledger *l, uint3
 {
 	struct bb_node n;
 
-	if (!bb_tree_get(&n, l->store, number))
+	if (!bb_tree_named(&n, l->store, number))
 		return BB_OUTCOME_REFUSED;
 	if (l->failed == number) {
 		*v = l->failure;
@@ -292,13 +292,15 @@ static enum bb_outcome take_block(struct bb_verdict *v, struct bb_ledger *l,
 
 /* Orphans. */
 
-/* One that waited: nobody is there to hear its verdict. Its hash may be a parent's in turn. */
+/* One that waited: nobody is there to hear its verdict. If it has a place in the tree now, it
+ * may be a parent in turn; what waits for one without goes on waiting. */
 static void adopt_one(struct bb_buf *parents, struct bb_ledger *l, struct bb_span bytes)
 {
 	struct bb_verdict v = {.valid = true};
 	struct bb_arena arena = {0};
 	struct bb_incoming in;
 	struct bb_header h;
+	struct bb_node n;
 
 	if (bytes.len == BB_HEADER_SIZE && bb_header_parse(&h, bytes)) {
 		bb_header_hash(v.id, &h);
@@ -309,7 +311,8 @@ static void adopt_one(struct bb_buf *parents, struct bb_ledger *l, struct bb_spa
 	} else if (!l->store->why) {
 		l->store->why = "the store is damaged: an orphan is no block";
 	}
-	bb_put(parents, v.id, 32);
+	if (bb_tree_find(&n, l->store, v.id))
+		bb_put(parents, v.id, 32);
 	bb_arena_free(&arena);
 }
 

@@ -42,7 +42,7 @@ static const char *const table_names[BB_TABLE_COUNT] = {
 };
 
 /* Bytes in DIR/lock. */
-enum lock { LOCK_WRITER, LOCK_CREATOR };
+enum lock { LOCK_WRITER, LOCK_CREATOR, LOCK_FILE_NEWS }; /* bytes of the file */
 
 struct opening {
 	struct bb_store *store;
@@ -677,6 +677,14 @@ static void fill_after_commit(struct bb_store *s)
 	mdb_txn_abort(turn);
 }
 
+/* For those who wait (inotify on DIR/lock): readers see the commit from here on, and not yet
+ * when data.mdb changes. */
+static void announce(const struct bb_store *s)
+{
+	while (pwrite(s->lock_fd, "", 1, LOCK_FILE_NEWS) < 0 && errno == EINTR)
+		;
+}
+
 bool bb_store_commit(struct bb_store *s)
 {
 	uint64_t id;
@@ -695,6 +703,8 @@ bool bb_store_commit(struct bb_store *s)
 	if (s->wrote) /* LMDB does not count one that changed nothing */
 		s->seen = id;
 	fill_after_commit(s);
+	if (s->wrote)
+		announce(s);
 	return true;
 }
 

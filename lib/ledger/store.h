@@ -72,7 +72,8 @@ bool bb_store_begin(struct bb_store *s);
 /* After bb_store_begin of a writer: has another process written since our last commit? What is
  * remembered of the store is then stale. */
 bool bb_store_changed(struct bb_store *s);
-/* Writer: blocks first, then tables, both on the disk when this returns true. False: nothing of
+/* Writer: blocks first, then tables, both on the disk when this returns true, and whoever
+ * watches DIR/lock is told by a write to it. False: nothing of
  * the transaction has happened; s->why. */
 bool bb_store_commit(struct bb_store *s);
 /* Reader: let go. Writer: nothing has happened. */

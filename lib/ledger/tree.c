@@ -81,7 +81,7 @@ bool bb_tree_get(struct bb_node *out, struct bb_store *s, uint32_t number)
 	struct bb_span v;
 	const unsigned char *p;
 
-	if (!bb_store_get(&v, s, BB_NODES, bb_key32(key, number)))
+	if (number == BB_NO_NODE || !bb_store_get(&v, s, BB_NODES, bb_key32(key, number)))
 		return false;
 	if (v.len != RECORD_SIZE)
 		return damaged(s, "the store is damaged: a node's length");
@@ -107,7 +107,7 @@ bool bb_tree_get(struct bb_node *out, struct bb_store *s, uint32_t number)
 }
 
 /* A node that another record names, which must be there. */
-static bool get_named(struct bb_node *out, struct bb_store *s, uint32_t number)
+bool bb_tree_named(struct bb_node *out, struct bb_store *s, uint32_t number)
 {
 	return bb_tree_get(out, s, number) ||
 	       damaged(s, "the store is damaged: a node is missing");
@@ -139,7 +139,7 @@ bool bb_tree_find(struct bb_node *out, struct bb_store *s, const unsigned char i
 {
 	uint32_t number;
 
-	if (!get_number(&number, s, BB_IDS, BB_SPAN(id, 32)) || !get_named(out, s, number))
+	if (!get_number(&number, s, BB_IDS, BB_SPAN(id, 32)) || !bb_tree_named(out, s, number))
 		return false;
 	return memcmp(out->id, id, 32) == 0 ||
 	       damaged(s, "the store is damaged: a block's hash names another");
@@ -160,7 +160,7 @@ bool bb_tree_at(struct bb_node *out, struct bb_store *s, int32_t height)
 {
 	uint32_t number;
 
-	if (!active_number(&number, s, height) || !get_named(out, s, number))
+	if (!active_number(&number, s, height) || !bb_tree_named(out, s, number))
 		return false;
 	return out->height == height ||
 	       damaged(s, "the store is damaged: a height names another");
@@ -205,7 +205,7 @@ static int32_t without_lowest_one(int32_t v)
 	return v & (v - 1);
 }
 
-static int32_t skip_height(int32_t height)
+int32_t bb_tree_skip_height(int32_t height)
 {
 	if (height < 2)
 		return 0;
@@ -218,7 +218,7 @@ static int32_t skip_height(int32_t height)
  * the parent's goes much further and still not too far. */
 static bool skip_leads(int32_t from, int32_t height)
 {
-	const int32_t skip = skip_height(from), after = skip_height(from - 1);
+	const int32_t skip = bb_tree_skip_height(from), after = bb_tree_skip_height(from - 1);
 
 	return skip == height || (skip > height && !(after >= height && after < skip - 2));
 }
@@ -236,9 +236,9 @@ bool bb_tree_ancestor(
 		if (bb_tree_is_active(s, &at))
 			return bb_tree_at(out, s, height) ||
 			       damaged(s, "the store is damaged: heights are missing");
-		if (!get_named(&at, s, skip ? at.skip : at.prev))
+		if (!bb_tree_named(&at, s, skip ? at.skip : at.prev))
 			return false;
-		if (at.height != (skip ? skip_height(from) : from - 1))
+		if (at.height != (skip ? bb_tree_skip_height(from) : from - 1))
 			return damaged(s, "the store is damaged: a node's ancestor");
 	}
 	*out = at;
@@ -256,8 +256,8 @@ bool bb_tree_fork(struct bb_node *out, struct bb_store *s, const struct bb_node 
 	/* Of one height, they skip to one height. */
 	while (x.number != y.number) {
 		const bool skip = x.skip != y.skip;
-		if (!get_named(&x, s, skip ? x.skip : x.prev) ||
-			!get_named(&y, s, skip ? y.skip : y.prev))
+		if (!bb_tree_named(&x, s, skip ? x.skip : x.prev) ||
+			!bb_tree_named(&y, s, skip ? y.skip : y.prev))
 			return false;
 	}
 	*out = x;
@@ -274,7 +274,7 @@ static size_t times_back(
 	size_t count = 0;
 
 	times[count++] = at.header.time;
-	while (count < max && at.prev != BB_NO_NODE && get_named(&at, s, at.prev))
+	while (count < max && at.prev != BB_NO_NODE && bb_tree_named(&at, s, at.prev))
 		times[count++] = at.header.time;
 	return count;
 }
@@ -295,7 +295,7 @@ static bool header_at(void *arg, int64_t height, struct bb_header *out)
 	if (height < 0 || height > from.height)
 		return false;
 	if (height == from.height - 1) {
-		if (!get_named(&w->at, w->store, from.prev))
+		if (!bb_tree_named(&w->at, w->store, from.prev))
 			return false;
 	} else if (!bb_tree_ancestor(&w->at, w->store, &from, (int32_t)height)) {
 		return false;
@@ -342,13 +342,13 @@ static void join(struct bb_node *n, struct bb_store *s, struct bb_node *prev)
 	struct bb_node skip;
 	unsigned char key[4];
 
-	if (!get_named(prev, s, prev->number))
+	if (!bb_tree_named(prev, s, prev->number))
 		return;
 	n->height = prev->height + 1;
 	n->prev = prev->number;
 	n->sibling = prev->child;
 	n->status = prev->status & BB_NODE_BAD ? BB_NODE_DOOMED : 0;
-	if (bb_tree_ancestor(&skip, s, prev, skip_height(n->height)))
+	if (bb_tree_ancestor(&skip, s, prev, bb_tree_skip_height(n->height)))
 		n->skip = skip.number;
 	bb_number_add(n->work, prev->work);
 	if (prev->child == BB_NO_NODE)
@@ -388,7 +388,7 @@ void bb_tree_update(struct bb_store *s, const struct bb_node *n)
 {
 	struct bb_node now;
 
-	if (!get_named(&now, s, n->number))
+	if (!bb_tree_named(&now, s, n->number))
 		return;
 	now.status = n->status;
 	now.linked = n->linked;
@@ -421,7 +421,7 @@ static bool could_lead(const struct bb_node *n)
 static bool get_child(
 	struct bb_node *out, struct bb_store *s, const struct bb_node *parent, uint32_t number)
 {
-	if (number == BB_NO_NODE || !get_named(out, s, number))
+	if (number == BB_NO_NODE || !bb_tree_named(out, s, number))
 		return false;
 	return out->prev == parent->number ||
 	       damaged(s, "the store is damaged: a child of another");
@@ -451,7 +451,7 @@ bool bb_tree_best(struct bb_node *out, struct bb_store *s)
 	if (!bb_cursor_open(&c, s, BB_CANDIDATES))
 		return false;
 	if (bb_cursor_last(&c)) {
-		found = c.value.len == 4 && get_named(out, s, bb_le32(c.value.data)) &&
+		found = c.value.len == 4 && bb_tree_named(out, s, bb_le32(c.value.data)) &&
 			could_lead(out) && bb_span_equal(c.key, candidate_key(key, out));
 		if (!found)
 			damaged(s, "the store is damaged: a candidate");
@@ -480,7 +480,7 @@ static bool seen_at(
 {
 	if (seen->failed)
 		return damaged(s, "out of memory");
-	return at < seen->len && get_named(out, s, bb_be32(seen->data + at + 8));
+	return at < seen->len && bb_tree_named(out, s, bb_be32(seen->data + at + 8));
 }
 
 /* Candidates follow what has changed: the nodes seen, and the parent of them all. */
@@ -490,7 +490,7 @@ static void settle_seen(struct bb_store *s, struct bb_buf *seen, uint32_t parent
 
 	for (size_t at = 0; seen_at(&n, s, seen, at); at += SEEN_SIZE)
 		settle(s, &n);
-	if (parent != BB_NO_NODE && get_named(&n, s, parent))
+	if (parent != BB_NO_NODE && bb_tree_named(&n, s, parent))
 		settle(s, &n);
 	bb_buf_free(seen);
 }
@@ -522,8 +522,9 @@ void bb_tree_link(struct bb_store *s, struct bb_node *n)
 	struct bb_node parent = {.linked = 1}, at;
 	struct bb_buf seen = {0};
 
-	if (!get_named(n, s, n->number) || !(n->status & BB_NODE_DATA) || n->linked ||
-		(n->prev != BB_NO_NODE && !get_named(&parent, s, n->prev)) || !parent.linked)
+	if (!bb_tree_named(n, s, n->number) || !(n->status & BB_NODE_DATA) || n->linked ||
+		(n->prev != BB_NO_NODE && !bb_tree_named(&parent, s, n->prev)) ||
+		!parent.linked)
 		return;
 	see(&seen, n);
 	for (size_t i = 0; seen_at(&at, s, &seen, i); i += SEEN_SIZE) {
@@ -533,7 +534,7 @@ void bb_tree_link(struct bb_store *s, struct bb_node *n)
 	}
 	bb_store_set_number(s, counter, linked);
 	settle_seen(s, &seen, n->prev);
-	get_named(n, s, n->number);
+	bb_tree_named(n, s, n->number);
 }
 
 /* Marks. A node is doomed when, and only when, one that it stands on has failed. */
@@ -557,7 +558,7 @@ void bb_tree_fail(struct bb_store *s, struct bb_node *n)
 	struct bb_node at;
 	bool was_bad;
 
-	if (!get_named(n, s, n->number))
+	if (!bb_tree_named(n, s, n->number))
 		return;
 	was_bad = n->status & BB_NODE_BAD;
 	n->status |= BB_NODE_FAILED;
@@ -603,10 +604,10 @@ void bb_tree_forgive(struct bb_store *s, struct bb_node *n)
 	struct bb_buf seen = {0};
 	struct bb_node at, parent;
 
-	if (!get_named(n, s, n->number))
+	if (!bb_tree_named(n, s, n->number))
 		return;
 	/* What is not doomed stands on none that failed. */
-	for (at = *n; (at.status & BB_NODE_DOOMED) && get_named(&parent, s, at.prev);
+	for (at = *n; (at.status & BB_NODE_DOOMED) && bb_tree_named(&parent, s, at.prev);
 		at = parent) {
 		struct bb_node clean = parent;
 		clean.status &= ~(uint32_t)BB_NODE_BAD;
@@ -616,5 +617,5 @@ void bb_tree_forgive(struct bb_store *s, struct bb_node *n)
 	}
 	clear_marks(&seen, s, n);
 	settle_seen(s, &seen, at.prev);
-	get_named(n, s, n->number);
+	bb_tree_named(n, s, n->number);
 }

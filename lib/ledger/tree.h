@@ -39,6 +39,8 @@ struct bb_node {
 
 /* False: no such node (or s->why). */
 bool bb_tree_get(struct bb_node *out, struct bb_store *s, uint32_t number);
+/* A node that another names: where it is missing, that is damage (s->why). */
+bool bb_tree_named(struct bb_node *out, struct bb_store *s, uint32_t number);
 bool bb_tree_find(struct bb_node *out, struct bb_store *s, const unsigned char id[32]);
 /* Of the active chain. */
 bool bb_tree_at(struct bb_node *out, struct bb_store *s, int32_t height);
@@ -47,6 +49,8 @@ bool bb_tree_is_active(struct bb_store *s, const struct bb_node *n);
 /* The ancestor at that height, itself included; O(log n). */
 bool bb_tree_ancestor(
 	struct bb_node *out, struct bb_store *s, const struct bb_node *n, int32_t height);
+/* The height that the node at `height` skips to, as Core's GetSkipHeight. */
+int32_t bb_tree_skip_height(int32_t height);
 /* The highest node that both chains have. */
 bool bb_tree_fork(struct bb_node *out, struct bb_store *s, const struct bb_node *a,
 	const struct bb_node *b);

@@ -268,6 +268,7 @@ static void check_parent(struct check *c, const struct bb_node *n)
 		"its parent's fate is not its own");
 	expect(c,
 		bb_tree_get(&skip, c->s, n->skip) &&
+			skip.height == bb_tree_skip_height(n->height) &&
 			bb_tree_ancestor(&same, c->s, &prev, skip.height) &&
 			same.number == skip.number,
 		n, "its way back leads elsewhere");

@@ -11,6 +11,7 @@
 
 #include "crypto/hash.h"
 #include "ledger/extent.h"
+#include "ledger/map.h"
 
 /* Of the tables and what is in them. */
 enum { FORMAT = 1 };
@@ -521,6 +522,14 @@ static bool open_tables(const struct opening *o)
 	return ok && (!s->why || refuse(o, "%s", s->why));
 }
 
+static void find_map(struct bb_store *s)
+{
+	int fd;
+
+	if (mdb_env_get_fd(s->env, &fd) == 0)
+		bb_map_find(&s->map, &s->map_len, fd);
+}
+
 static bool open_store(struct opening *o)
 {
 	struct bb_store *s = o->store;
@@ -546,6 +555,8 @@ static bool open_store(struct opening *o)
 	err = open_env(&s->env, s->path, writing ? 0 : MDB_RDONLY);
 	if (err)
 		return refuse_env(o, err);
+	if (writing)
+		find_map(s);
 	return check_extent(o) && open_tables(o);
 }
 
@@ -618,7 +629,7 @@ static bool begin_writer(struct bb_store *s)
 	mdb_reader_check(s->env, NULL);
 	if (!done(s, mdb_txn_begin(s->env, NULL, 0, &s->txn)))
 		return false;
-	s->wrote = false;
+	s->writes = 0;
 	fill_extent(s);
 	seek_end(s);
 	if (s->why)
@@ -700,11 +711,13 @@ bool bb_store_commit(struct bb_store *s)
 		return false;
 	}
 	s->txn = NULL;
-	if (s->wrote) /* LMDB does not count one that changed nothing */
+	if (s->writes) /* LMDB does not count one that changed nothing */
 		s->seen = id;
 	fill_after_commit(s);
-	if (s->wrote)
+	if (s->writes) {
+		bb_map_let_go(s->map, s->map_len);
 		announce(s);
+	}
 	return true;
 }
 
@@ -724,6 +737,16 @@ static bool writable(struct bb_store *s, struct bb_span key)
 	else if (!key.len || key.len > (size_t)mdb_env_get_maxkeysize(s->env))
 		fail(s, "/chain", "a key is empty or too long");
 	return usable(s);
+}
+
+/* Pages that were read on the way to a write have been copied, and will hardly be read again.
+ */
+static void wrote(struct bb_store *s)
+{
+	enum { MANY = 1 << 13 };
+
+	if (++s->writes % MANY == 0)
+		bb_map_let_go(s->map, s->map_len);
 }
 
 static MDB_val val(struct bb_span s)
@@ -759,7 +782,7 @@ void bb_store_put(struct bb_store *s, enum bb_table t, struct bb_span key, struc
 	MDB_val k = val(key), v = val(value);
 
 	if (writable(s, key) && done(s, mdb_put(s->txn, s->table[t], &k, &v, 0)))
-		s->wrote = true;
+		wrote(s);
 }
 
 bool bb_store_del(struct bb_store *s, enum bb_table t, struct bb_span key)
@@ -768,7 +791,7 @@ bool bb_store_del(struct bb_store *s, enum bb_table t, struct bb_span key)
 
 	if (!writable(s, key) || !done(s, mdb_del(s->txn, s->table[t], &k, NULL)))
 		return false;
-	s->wrote = true;
+	wrote(s);
 	return true;
 }
 
@@ -834,7 +857,7 @@ void bb_cursor_put(struct bb_cursor *c, struct bb_span key, struct bb_span value
 
 	if (c->at && writable(c->store, key) &&
 		done(c->store, mdb_cursor_put(c->at, &k, &v, 0)))
-		c->store->wrote = true;
+		wrote(c->store);
 }
 
 bool bb_cursor_del(struct bb_cursor *c, struct bb_span key)
@@ -842,7 +865,7 @@ bool bb_cursor_del(struct bb_cursor *c, struct bb_span key)
 	if (!c->at || !writable(c->store, key) || !move(c, key, MDB_SET_KEY) ||
 		!done(c->store, mdb_cursor_del(c->at, 0)))
 		return false;
-	c->store->wrote = true;
+	wrote(c->store);
 	return true;
 }
 

@@ -51,9 +51,11 @@ struct bb_store {
 	char *path;	 /* DIR/chain */
 	/* Private. */
 	int blocks_fd, lock_fd;
-	MDB_txn *idle; /* a reader's, kept from one transaction to the next */
-	uint64_t seen; /* the last transaction of our own */
-	bool wrote;    /* the one open has changed something */
+	MDB_txn *idle;	 /* a reader's, kept from one transaction to the next */
+	uint64_t seen;	 /* the last transaction of our own */
+	uint64_t writes; /* of the one open, so far */
+	void *map;	 /* where data.mdb is mapped; NULL: that cannot be seen */
+	size_t map_len;
 	char text[BB_STORE_MESSAGE];
 };
 

@@ -361,7 +361,7 @@ static bool has_witness(const struct bb_block *block)
 	return false;
 }
 
-static const char *check_witness(const struct bb_block *block, bool segwit)
+const char *bb_check_witness(const struct bb_block *block, bool segwit)
 {
 	const struct bb_txin *in = &block->tx[0].in[0];
 	int at = segwit ? bb_witness_commitment_index(&block->tx[0]) : -1;
@@ -427,7 +427,7 @@ const char *bb_check_block_in_context(unsigned *unjudged, const struct bb_block 
 		return "bad-cb-height";
 	/* Without a height only what holds on both sides of segwit's start can be told. */
 	if ((c->height >= 0 || has_witness(block)) &&
-		(why = check_witness(block, c->height < 0 || c->height >= n->segwit_height)))
+		(why = bb_check_witness(block, c->height < 0 || c->height >= n->segwit_height)))
 		return why;
 	if (bb_block_weight(block) > BB_MAX_BLOCK_WEIGHT)
 		return "bad-blk-weight";

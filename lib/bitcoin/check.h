@@ -76,6 +76,9 @@ bool bb_check_header(char reason[BB_REASON_SIZE], unsigned *unjudged, const stru
 /* ContextualCheckBlock. NULL or the reason. */
 const char *bb_check_block_in_context(unsigned *unjudged, const struct bb_block *block,
 	const struct bb_block_claims *c, const struct bb_network *n);
+/* BIP 141's commitment to the witnesses, of a block under segwit's rules or of one before. NULL
+ * or the reason. */
+const char *bb_check_witness(const struct bb_block *block, bool segwit);
 /* Is it a reason that another body behind the same hash need not give (Core's BLOCK_MUTATED)?
  * Then the hash must not be held against the block (CVE-2012-2459). */
 bool bb_reason_is_mutation(const char *reason);

@@ -73,15 +73,22 @@ static bool find_prevouts(struct turn *t)
 
 /* BIP 30: a transaction may not have the id of one with coins left. */
 
+static bool is_known_repeat(const struct bb_network *n, const struct bb_node *node)
+{
+	for (size_t i = 0; i < n->bip30_exception_count; i++)
+		if (node->height == n->bip30_exceptions[i].height &&
+			memcmp(node->id, n->bip30_exceptions[i].hash, 32) == 0)
+			return true;
+	return false;
+}
+
 static bool repeats_may_be(const struct turn *t)
 {
 	const struct bb_network *n = t->l->network;
 	struct bb_node bip34;
 
-	for (size_t i = 0; i < n->bip30_exception_count; i++)
-		if (t->node->height == n->bip30_exceptions[i].height &&
-			memcmp(t->node->id, n->bip30_exceptions[i].hash, 32) == 0)
-			return true;
+	if (is_known_repeat(n, t->node))
+		return true;
 	if (t->node->height >= BIP34_IMPLIES_BIP30_LIMIT || t->prev.height < n->bip34_height)
 		return false;
 	return bb_tree_ancestor(&bip34, t->l->store, &t->prev, n->bip34_height) &&
@@ -256,6 +263,29 @@ static bool uncreate(struct bb_ledger *l, const struct bb_block *block, size_t i
 	return true;
 }
 
+/* A repeated coinbase took the place of an earlier one's coins; they come back. (Core loses
+ * them, on a way back of 800,000 blocks.) */
+static bool restore_repeated(struct turn *t)
+{
+	struct bb_store *s = t->l->store;
+	struct bb_coin coin = {.coinbase = true};
+	struct bb_stored_tx earlier;
+	struct bb_outpoint o;
+
+	bb_block_txid(o.txid, &t->in->block, 0);
+	bb_rows_flush(&t->l->rows);
+	if (!bb_query_tx_below(&earlier, s, t->in->arena, o.txid, t->node->height))
+		return !s->why;
+	coin.height = earlier.node.height;
+	for (o.vout = 0; o.vout < earlier.tx.out_count; o.vout++) {
+		coin.value_sat = earlier.tx.out[o.vout].value_sat;
+		coin.script = earlier.tx.out[o.vout].script;
+		if (bb_output_is_coin(&earlier.tx.out[o.vout]))
+			bb_coins_add(&t->l->coins, &o, &coin);
+	}
+	return !s->why;
+}
+
 static bool take_back(struct turn *t)
 {
 	struct bb_ledger *l = t->l;
@@ -273,6 +303,8 @@ static bool take_back(struct turn *t)
 		if (i && !unspend(l, &block->tx[i], p -= block->tx[i].in_count))
 			return false;
 	}
+	if (is_known_repeat(l->network, t->node) && !restore_repeated(t))
+		return false;
 	if (!bb_rows_block(&l->rows, block, t->prevouts, t->node->height, false))
 		return false;
 	bb_undo_del_block(l->store, t->node->number);

@@ -170,21 +170,42 @@ static enum entrance enter(
 	return NEW;
 }
 
-static enum bb_outcome keep_orphan(struct bb_verdict *v, struct bb_ledger *l,
-	const struct bb_header *h, struct bb_span bytes)
+static enum bb_outcome keep_header(
+	struct bb_verdict *v, struct bb_ledger *l, const struct bb_header *h)
 {
-	bb_orphans_put(l->store, h->prev, v->id, bytes);
+	struct bb_buf bytes = {0};
+
+	bb_put_header(&bytes, h);
+	if (bytes.failed)
+		l->store->why = "out of memory";
+	else
+		bb_orphans_put(l->store, h->prev, v->id, BB_ORPHAN_HEADER,
+			BB_SPAN(bytes.data, bytes.len));
+	bb_buf_free(&bytes);
 	v->unjudged = UNJUDGED_PLACE;
-	if (bytes.len > BB_HEADER_SIZE)
-		v->unjudged |= UNJUDGED_COINS | BB_UNJUDGED_FINAL;
+	return BB_OUTCOME_ORPHAN;
+}
+
+/* A body that no place in a chain could make good is not kept; its hash may yet be. */
+static enum bb_outcome keep_block(
+	struct bb_verdict *v, struct bb_ledger *l, const struct bb_incoming *in)
+{
+	const char *committed = bb_check_witness(&in->block, true);
+	const bool bare = !bb_check_witness(&in->block, false);
+
+	if (committed && !bare)
+		return refuse(v, committed);
+	if (bb_block_weight(&in->block) > BB_MAX_BLOCK_WEIGHT)
+		return refuse(v, "bad-blk-weight");
+	bb_orphans_put(l->store, in->block.header.prev, v->id,
+		bare ? BB_ORPHAN_BARE : BB_ORPHAN_COMMITTED, in->bytes);
+	v->unjudged = UNJUDGED_PLACE | UNJUDGED_COINS | BB_UNJUDGED_FINAL;
 	return BB_OUTCOME_ORPHAN;
 }
 
 static enum bb_outcome take_header(
 	struct bb_verdict *v, struct bb_ledger *l, const struct bb_header *h)
 {
-	struct bb_buf bytes = {0};
-	enum bb_outcome r;
 	struct bb_node n;
 
 	switch (enter(&n, v, l, h)) {
@@ -193,10 +214,7 @@ static enum bb_outcome take_header(
 	case NOT_LET_IN: return BB_OUTCOME_REFUSED;
 	case NO_PARENT: break;
 	}
-	bb_put_header(&bytes, h);
-	r = keep_orphan(v, l, h, BB_SPAN(bytes.data, bytes.len));
-	bb_buf_free(&bytes);
-	return r;
+	return keep_header(v, l, h);
 }
 
 /* Blocks. */
@@ -270,7 +288,7 @@ static enum bb_outcome take_block(struct bb_verdict *v, struct bb_ledger *l,
 		return refuse(v, in->refusal);
 	}
 	switch (enter(&n, v, l, &in->block.header)) {
-	case NO_PARENT: return keep_orphan(v, l, &in->block.header, in->bytes);
+	case NO_PARENT: return keep_block(v, l, in);
 	case NOT_LET_IN: return BB_OUTCOME_REFUSED;
 	case NEW:
 	case KNOWN: break;

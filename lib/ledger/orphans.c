@@ -2,9 +2,7 @@
 
 #include <string.h>
 
-#include "crypto/hash.h"
-
-enum { PARENT = 32, KEY = 72, AGE = 8 };
+enum { PARENT = 32, KEY = 65, AGE = 8 };
 
 static const char ages[] = "orphan_age", total[] = "orphan_bytes";
 
@@ -60,25 +58,16 @@ static bool too_many(struct bb_store *s, size_t more)
 				bb_store_number(s, total) + more > BB_ORPHAN_BYTES_MAX);
 }
 
-static void make_key(unsigned char key[KEY], const unsigned char parent[32],
-	const unsigned char id[32], struct bb_span bytes)
-{
-	unsigned char hash[32];
-
-	bb_sha256(hash, bytes.data, bytes.len);
-	memcpy(key, parent, PARENT);
-	memcpy(key + PARENT, id, 32);
-	memcpy(key + PARENT + 32, hash, KEY - PARENT - 32);
-}
-
 void bb_orphans_put(struct bb_store *s, const unsigned char parent[32],
-	const unsigned char id[32], struct bb_span bytes)
+	const unsigned char id[32], enum bb_orphan_kind kind, struct bb_span bytes)
 {
 	unsigned char key[KEY], age_key[AGE];
 	struct bb_buf value = {0};
 	uint64_t age;
 
-	make_key(key, parent, id, bytes);
+	memcpy(key, parent, PARENT);
+	memcpy(key + PARENT, id, 32);
+	key[KEY - 1] = (unsigned char)kind;
 	if (bb_store_has(s, BB_ORPHANS, BB_SPAN(key, KEY)))
 		return;
 	while (!s->why && too_many(s, bytes.len))

@@ -183,8 +183,8 @@ static bool rows_of(struct bb_row **rows, size_t *count, struct bb_store *s, str
 	return !s->why;
 }
 
-bool bb_query_tx(struct bb_stored_tx *t, struct bb_store *s, struct bb_arena *a,
-	const unsigned char txid[32])
+bool bb_query_tx_below(struct bb_stored_tx *t, struct bb_store *s, struct bb_arena *a,
+	const unsigned char txid[32], int32_t height)
 {
 	unsigned char id[32];
 	struct bb_row *rows;
@@ -194,6 +194,8 @@ bool bb_query_tx(struct bb_stored_tx *t, struct bb_store *s, struct bb_arena *a,
 		return false;
 	/* Two coinbases of mainnet came twice (BIP 30): the later one counts. */
 	while (count-- > 0) {
+		if (rows[count].height >= height)
+			continue;
 		if (!tx_at(t, s, a, &rows[count]))
 			return false;
 		bb_tx_txid(id, &t->tx);
@@ -201,6 +203,12 @@ bool bb_query_tx(struct bb_stored_tx *t, struct bb_store *s, struct bb_arena *a,
 			return tx_prevouts(t, s, a);
 	}
 	return false;
+}
+
+bool bb_query_tx(struct bb_stored_tx *t, struct bb_store *s, struct bb_arena *a,
+	const unsigned char txid[32])
+{
+	return bb_query_tx_below(t, s, a, txid, INT32_MAX);
 }
 
 bool bb_query_history(struct bb_row **rows, size_t *count, struct bb_store *s,

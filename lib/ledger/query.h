@@ -31,6 +31,9 @@ struct bb_stored_tx {
 };
 bool bb_query_tx(struct bb_stored_tx *t, struct bb_store *s, struct bb_arena *a,
 	const unsigned char txid[32]);
+/* The last one below that height: an earlier one of the two with one id (BIP 30). */
+bool bb_query_tx_below(struct bb_stored_tx *t, struct bb_store *s, struct bb_arena *a,
+	const unsigned char txid[32], int32_t height);
 bool bb_query_tx_at(struct bb_stored_tx *t, struct bb_store *s, struct bb_arena *a,
 	const struct bb_row *row);
 

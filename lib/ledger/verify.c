@@ -706,19 +706,18 @@ static void check_events(struct check *c)
 
 static bool orphan_fits(struct check *c, const struct bb_cursor *at)
 {
-	unsigned char id[32], hash[32], age[8];
+	unsigned char id[32], age[8];
 	struct bb_span bytes, key;
 	struct bb_header h;
 
-	if (at->key.len != 72 || at->value.len < 8 + BB_HEADER_SIZE)
+	if (at->key.len != 65 || at->value.len < 8 + BB_HEADER_SIZE)
 		return false;
 	bytes = BB_SPAN(at->value.data + 8, at->value.len - 8);
 	bb_header_parse(&h, BB_SPAN(bytes.data, BB_HEADER_SIZE));
 	bb_header_hash(id, &h);
-	bb_sha256(hash, bytes.data, bytes.len);
 	return memcmp(at->key.data, h.prev, 32) == 0 &&
 	       memcmp(at->key.data + 32, id, 32) == 0 &&
-	       memcmp(at->key.data + 64, hash, 8) == 0 &&
+	       !at->key.data[64] == (bytes.len == BB_HEADER_SIZE) &&
 	       bb_store_get(
 		       &key, c->s, BB_ORPHAN_AGE, bb_key64(age, bb_le64(at->value.data))) &&
 	       bb_span_equal(key, at->key);

@@ -34,7 +34,7 @@ DEPS_demo = $(DEPS_all) jq
 DEPS_check = $(DEPS_all) bats curl jq parallel python3 xz-utils \
 	$(if $(shell command -v npm),,npm)
 DEPS_asan = $(DEPS_check)
-DEPS_bench = $(DEPS_all) jq python3 xz-utils
+DEPS_bench = $(DEPS_all) jq lmdb-utils python3 xz-utils
 DEPS_fuzz = $(DEPS_all) clang libclang-rt-dev python3
 DEPS_lint = $(DEPS_all) shellcheck clang-format mandoc groff-base bsdextrautils python3
 GOALS = $(filter demo check asan bench fuzz lint,$(MAKECMDGOALS))
@@ -115,7 +115,8 @@ asan: $(ASAN_TOOLS) $(BUILD)/asan/vectors
 	[ -z "$$(ls $(ASAN_REPORTS))" ] || { cat $(ASAN_REPORTS)/*; status=1; }; \
 	exit $$status
 
-# The tools' speed as ratios of what libsecp256k1 does bare, from one run.
+# The tools' speed as ratios of what libsecp256k1 does bare, and of a bitcoind's, from one run;
+# BENCH=tools or BENCH=ledger: that half.
 BENCH_OBJ = $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/bats/bench/*.c))
 
 $(BUILD)/bench/bench: $(BENCH_OBJ) $(BUILD)/libbb.a
@@ -125,7 +126,7 @@ $(BUILD)/bench/bench: $(BENCH_OBJ) $(BUILD)/libbb.a
 		-Wl,--wrap=secp256k1_schnorrsig_sign32 -o $@ $^ $(LDLIBS)
 
 bench: all $(BUILD)/bench/bench
-	@BIN=$(BIN) BUILD=$(BUILD) tests/bats/bench/bench.sh
+	@BIN=$(BIN) BUILD=$(BUILD) tests/bats/bench/bench.sh $(BENCH)
 
 # Fuzzing: every target over the seeds, FUZZ_SECONDS each, under AddressSanitizer and UBSan.
 FUZZ_CC ?= clang
@@ -135,6 +136,12 @@ FUZZ_TARGETS = $(FUZZ_SRC:tests/bats/fuzz/fuzz_%.c=$(BUILD)/fuzz/%)
 FUZZ_LIB_OBJ = $(LIB_SRC:%.c=$(BUILD)/fuzz/%.o)
 # Mutations do not find good signatures: fuzz_script.c can make them easy.
 $(BUILD)/fuzz/script: FUZZ_WRAP = -Wl,--wrap=bb_ecdsa_verify,--wrap=bb_schnorr_verify
+# Files give as little in one read as fuzz_blkfile.c likes; what is checked of a store stays
+# within the transaction at hand, and is never written.
+$(BUILD)/fuzz/blkfile: FUZZ_WRAP = -Wl,--wrap=read
+$(BUILD)/fuzz/blkfile: $(BUILD)/fuzz/cmd/blkfile.o
+$(BUILD)/fuzz/blocks $(BUILD)/fuzz/store: \
+	FUZZ_WRAP = -Wl,--wrap=bb_store_begin,--wrap=bb_store_end
 
 $(BUILD)/fuzz/%.o: %.c | $(WAIT)
 	@mkdir -p $(@D)

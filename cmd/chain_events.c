@@ -46,7 +46,7 @@ static bool gather(struct chain *c, uint64_t *seq)
 	return c->out.buf.len && !c->store.why;
 }
 
-/* Until somebody writes; false: nobody listens any more. */
+/* Until somebody commits; false: nobody listens any more. */
 static bool wait_for_more(struct chain *c, int fd)
 {
 	_Alignas(struct inotify_event) char events[4096];

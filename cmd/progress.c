@@ -38,11 +38,15 @@ static uint64_t total_size(char *const *files)
 void progress_start(struct progress *p, const char *name, char *const *files)
 {
 	*p = (struct progress){0};
-	if (!isatty(STDERR_FILENO) || isatty(STDOUT_FILENO))
-		return;
-	p->name = name;
-	p->total = total_size(files);
-	p->start_ms = now_ms();
+	if (!isatty(STDOUT_FILENO))
+		progress_count(p, name, "lines", total_size(files));
+}
+
+void progress_count(struct progress *p, const char *name, const char *unit, uint64_t total)
+{
+	*p = (struct progress){.unit = unit, .total = total, .start_ms = now_ms()};
+	if (isatty(STDERR_FILENO))
+		p->name = name;
 }
 
 /* A number with its thousands apart. */
@@ -72,17 +76,17 @@ static int put_bar(char *out, size_t size, const struct progress *p, uint64_t by
 	return snprintf(out, size, "  [%s] %3" PRIu64 "%%", bar, share);
 }
 
-static void draw(const struct progress *p, uint64_t lines, uint64_t bytes, uint64_t spent_ms)
+static void draw(const struct progress *p, uint64_t n, uint64_t bytes, uint64_t spent_ms)
 {
 	char text[256], count[32], rate[32];
 	size_t len = (size_t)snprintf(text, sizeof(text), "\r\033[K%s", p->name);
 
-	group(count, lines);
-	group(rate, lines * 1000 / spent_ms);
+	group(count, n);
+	group(rate, n * 1000 / spent_ms);
 	if (p->total)
 		len += (size_t)put_bar(text + len, sizeof(text) - len, p, bytes);
 	len += (size_t)snprintf(
-		text + len, sizeof(text) - len, "  %s lines  %s/s", count, rate);
+		text + len, sizeof(text) - len, "  %s %s  %s/s", count, p->unit, rate);
 	if (p->total > bytes && bytes) {
 		const uint64_t left = spent_ms * (p->total - bytes) / bytes / 1000;
 		len += (size_t)snprintf(text + len, sizeof(text) - len,
@@ -92,7 +96,7 @@ static void draw(const struct progress *p, uint64_t lines, uint64_t bytes, uint6
 		return; /* a terminal that is gone needs no picture */
 }
 
-void progress_turn(struct progress *p, uint64_t lines, uint64_t bytes)
+void progress_turn(struct progress *p, uint64_t count, uint64_t bytes)
 {
 	uint64_t now;
 
@@ -103,7 +107,7 @@ void progress_turn(struct progress *p, uint64_t lines, uint64_t bytes)
 		return;
 	p->drawn_ms = now;
 	p->shown = true;
-	draw(p, lines, bytes, now - p->start_ms);
+	draw(p, count, bytes, now - p->start_ms);
 }
 
 void progress_hide(struct progress *p)

@@ -1,17 +1,39 @@
 #!/bin/sh
-# Measure the tools against bare libsecp256k1: bench.sh, with BIN (the tools) and BUILD (holds the
-# program `bench/bench`). Ratios, from one run, rounds in turns; see bench.c. Without the shared
-# data the stream to validate is one made here.
+# Measure the tools: bench.sh [tools | ledger], with BIN (the tools) and BUILD (holds the program
+# `bench/bench`). Ratios, from one run, rounds in turns: against bare libsecp256k1 (bench.c), and
+# against a real bitcoind (ledger.py). Without the shared data the stream to validate is one made
+# here, and bb-chain is measured by itself.
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
 BIN=$(cd "${BIN:-$here/../../../bin}" && pwd)
 BUILD=$(cd "${BUILD:-$here/../../../build}" && pwd)
-data=${BB_SHARED:-$here/../../../../shared}/data/mainnet-txs.ndjson.xz
+shared=${BB_SHARED:-$here/../../../../shared}
+data=$shared/data/mainnet-txs.ndjson.xz
 bench=$BUILD/bench/bench
 tmp=$(mktemp -d "${TMPDIR:-/tmp}/bb-bench.XXXXXX")
 trap 'rm -rf "$tmp"' EXIT
-unset BB_NETWORK
+unset BB_NETWORK BB_DIR
+what=${1:-all}
+
+# ledger: bb-chain, on chains made here.
+ledger() {
+	node=
+	if [ -x "$shared/tools/real-bitcoind.sh" ]; then
+		"$shared/tools/real-bitcoind.sh" "$BUILD/bitcoind"
+		node=$BUILD/bitcoind/bitcoind
+	fi
+	python3 "$here/chain.py" "$BIN" "$tmp/inputs.blk" 200000
+	python3 "$here/chain.py" "$BIN" "$tmp/coins.blk" --coins 1000000
+	python3 "$here/ledger.py" "$BIN" "$node" "$tmp/inputs.blk" 200000 "$tmp/coins.blk"
+}
+
+if [ "$what" != tools ]; then
+	ledger
+fi
+if [ "$what" = ledger ]; then
+	exit
+fi
 
 # unsigned N SCRIPT: N lines, each of a transaction with one input that spends that script.
 unsigned() {

@@ -1,0 +1,106 @@
+#include "chain.h"
+
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/hex.h"
+#include "base/sandbox.h"
+
+#ifdef __SANITIZE_ADDRESS__
+enum { ASAN = 1 }; /* tells of a fall itself, and better */
+#else
+enum { ASAN = 0 };
+#endif
+
+void chain_error(struct chain *c, uint64_t line, enum bb_status status, const char *fmt, ...)
+{
+	char why[1024];
+	va_list args;
+
+	va_start(args, fmt);
+	vsnprintf(why, sizeof(why), fmt, args);
+	va_end(args);
+	bb_lines_report(&c->in, line, status, why, BB_SPAN(NULL, 0));
+}
+
+bool chain_failed(struct chain *c)
+{
+	if (!c->store.why)
+		return false;
+	chain_error(c, 0, BB_SYSTEM, "%s", c->store.why);
+	return true;
+}
+
+/* LMDB believes the pages it reads. Where these are damaged it may fall, which then is said. */
+static void fallen(int signal)
+{
+	static const char words[] =
+		"{\"type\":\"error\",\"tool\":\"bb-chain\",\"error\":\"fell while it read the "
+		"store, which may be damaged\"}\n";
+
+	(void)signal;
+	if (write(STDERR_FILENO, words, sizeof(words) - 1) < 0)
+		_exit(BB_SYSTEM);
+	_exit(BB_SYSTEM);
+}
+
+static void catch_crashes(void)
+{
+	const struct sigaction act = {.sa_handler = fallen};
+
+	if (ASAN)
+		return;
+	sigaction(SIGSEGV, &act, NULL);
+	sigaction(SIGBUS, &act, NULL);
+}
+
+void chain_open(struct chain *c, enum bb_store_mode mode)
+{
+	char why[BB_STORE_MESSAGE];
+
+	if (!c->dir)
+		tool_die(c->tool, BB_CALLER, "no directory: neither -d, $BB_DIR nor $HOME");
+	catch_crashes();
+	if (!bb_store_open(&c->store, why, c->dir, mode, &c->network))
+		tool_die(c->tool, BB_SYSTEM, "%s", why);
+	bb_sandbox_enter(BB_SANDBOX_READER |
+			 (mode == BB_STORE_READ ? BB_SANDBOX_STORE : BB_SANDBOX_STORE_WRITER));
+}
+
+void chain_close(struct chain *c)
+{
+	if (c->store.env)
+		bb_store_close(&c->store);
+	c->store = (struct bb_store){0};
+	bb_arena_free(&c->arena);
+	bb_buf_free(&c->out.buf);
+}
+
+int chain_end(struct chain *c)
+{
+	if (!bb_sink_flush(&c->out))
+		chain_error(c, 0, BB_SYSTEM, "cannot write: %s", strerror(c->out.error));
+	chain_close(c);
+	return c->in.status;
+}
+
+bool chain_hash(unsigned char hash[32], struct bb_span text)
+{
+	return text.len == 64 && bb_hash_decode(hash, text);
+}
+
+bool chain_find(struct bb_node *out, struct chain *c, const char *name)
+{
+	const size_t len = strlen(name);
+	unsigned char id[32];
+
+	if (chain_hash(id, BB_SPAN(name, len)))
+		return bb_tree_find(out, &c->store, id);
+	if (!len || len > 9 || strspn(name, "0123456789") != len)
+		return false;
+	return bb_tree_at(out, &c->store, (int32_t)strtol(name, NULL, 10));
+}

@@ -1,0 +1,236 @@
+/* bb-chain: what the store holds, as lines. */
+
+#include <string.h>
+#include <time.h>
+
+#include "base/hex.h"
+#include "bitcoin/address.h"
+#include "bitcoin/pow.h"
+#include "chain_read.h"
+
+static void member_int(struct bb_json_writer *w, const char *key, int64_t v)
+{
+	bb_json_key(w, key);
+	bb_json_i64(w, v);
+}
+
+static void member_hash(struct bb_json_writer *w, const char *key, const unsigned char hash[32])
+{
+	bb_json_key(w, key);
+	bb_json_hash(w, hash);
+}
+
+static void member_hex(struct bb_json_writer *w, const char *key, struct bb_span bytes)
+{
+	bb_json_key(w, key);
+	bb_json_hex(w, bytes);
+}
+
+static void open_line(struct bb_json_writer *w, const char *type)
+{
+	bb_json_open(w, '{');
+	bb_json_key(w, "type");
+	bb_json_str(w, type);
+}
+
+static void close_line(struct bb_json_writer *w)
+{
+	bb_json_close(w, '}');
+	bb_json_end_line(w);
+}
+
+void chain_json_node(struct bb_json_writer *w, const struct bb_node *n)
+{
+	const struct bb_header *h = &n->header;
+
+	member_hash(w, "id", n->id);
+	member_int(w, "height", n->height);
+	member_int(w, "version", (uint32_t)h->version);
+	member_int(w, "timestamp", h->time);
+	if (n->status & BB_NODE_DATA) {
+		member_int(w, "tx_count", n->tx_count);
+		member_int(w, "size", n->place.len);
+		member_int(w, "weight", n->weight);
+	}
+	member_hash(w, "merkle_root", h->merkle_root);
+	bb_json_key(w, "previousblockhash");
+	if (n->prev == BB_NO_NODE)
+		bb_json_null(w);
+	else
+		bb_json_hash(w, h->prev);
+	member_int(w, "mediantime", n->mtp);
+	member_int(w, "nonce", h->nonce);
+	member_int(w, "bits", h->bits);
+	bb_json_key(w, "difficulty");
+	bb_json_double(w, bb_difficulty(h->bits));
+	member_hash(w, "chainwork", n->work);
+}
+
+void chain_json_claims(
+	struct bb_json_writer *w, const struct chain *c, const struct bb_blockline *l)
+{
+	const struct bb_block_claims *claims = &l->claims;
+	/* The genesis block's are what they are. */
+	const bool expected = claims->expected_bits >= 0;
+
+	bb_json_key(w, "prev_times");
+	bb_json_open(w, '[');
+	for (size_t i = 0; i < claims->prev_time_count; i++)
+		bb_json_i64(w, claims->prev_times[i]);
+	bb_json_close(w, ']');
+	member_int(w, "expected_bits", expected ? claims->expected_bits : l->block.header.bits);
+	member_int(w, "now", c->now < 0 ? (int64_t)time(NULL) : c->now);
+}
+
+bool chain_put_block(struct chain *c, const struct bb_node *n)
+{
+	struct bb_json_writer w = {.buf = &c->out.buf};
+	struct bb_stored_block b;
+
+	if (!bb_query_block(&b, &c->store, &c->network, &c->arena, n, c->prevouts))
+		return false;
+	open_line(&w, "block");
+	if (c->full) {
+		bb_json_block(&w, &b.line, &c->network);
+	} else {
+		member_int(&w, "height", n->height);
+		member_hex(&w, "hex", b.bytes);
+		if (c->prevouts)
+			bb_json_prevouts(&w, b.line.prevouts, b.line.prevout_count);
+	}
+	if (c->prevouts)
+		chain_json_claims(&w, c, &b.line);
+	close_line(&w);
+	return true;
+}
+
+static void member_status(struct bb_json_writer *w, int32_t height, const unsigned char id[32],
+	uint32_t block_time)
+{
+	bb_json_key(w, "status");
+	bb_json_open(w, '{');
+	bb_json_key(w, "confirmed");
+	bb_json_bool(w, true);
+	member_int(w, "block_height", height);
+	member_hash(w, "block_hash", id);
+	member_int(w, "block_time", block_time);
+	bb_json_close(w, '}');
+}
+
+bool chain_put_tx(struct chain *c, const struct bb_stored_tx *t)
+{
+	const int64_t mtp = bb_query_coin_mtp(&c->store, t->node.height);
+	struct bb_json_writer w = {.buf = &c->out.buf};
+
+	if (c->store.why)
+		return false;
+	open_line(&w, "tx");
+	if (c->full) {
+		bb_json_tx(&w, &t->tx, t->prevouts, NULL, &c->network);
+	} else {
+		member_hex(&w, "hex", t->bytes);
+		bb_json_prevouts(&w, t->prevouts, t->tx.in_count);
+	}
+	member_status(&w, t->node.height, t->node.id, t->node.header.time);
+	member_int(&w, "at_height", t->node.height);
+	member_int(&w, "at_mtp", mtp);
+	close_line(&w);
+	return true;
+}
+
+bool chain_birth(struct chain_birth *b, struct chain *c, int32_t height)
+{
+	struct bb_node n;
+
+	if (!bb_tree_at(&n, &c->store, height)) {
+		if (!c->store.why)
+			c->store.why = "the store is damaged: a coin of no block";
+		return false;
+	}
+	b->height = height;
+	memcpy(b->id, n.id, 32);
+	b->time = n.header.time;
+	b->mtp = bb_query_coin_mtp(&c->store, height);
+	return !c->store.why;
+}
+
+/* A script's address, if it has one. */
+static void member_address(struct bb_json_writer *w, const char *key, struct bb_span script,
+	const struct bb_network *n)
+{
+	const struct bb_json_writer before = *w;
+	const size_t len = w->buf->len;
+
+	bb_json_key(w, key);
+	bb_put_u8(w->buf, '"');
+	if (bb_put_address(w->buf, script, n)) {
+		bb_put_u8(w->buf, '"');
+		w->comma = true;
+	} else {
+		*w = before;
+		w->buf->len = len;
+	}
+}
+
+void chain_put_utxo(struct chain *c, const struct bb_outpoint *o, const struct bb_coin *coin,
+	const struct chain_birth *b)
+{
+	struct bb_json_writer w = {.buf = &c->out.buf};
+
+	open_line(&w, "utxo");
+	member_hash(&w, "txid", o->txid);
+	member_int(&w, "vout", o->vout);
+	member_int(&w, "value", coin->value_sat);
+	member_hex(&w, "scriptpubkey", coin->script);
+	member_address(&w, "scriptpubkey_address", coin->script, &c->network);
+	member_int(&w, "height", coin->height);
+	bb_json_key(&w, "coinbase");
+	bb_json_bool(&w, coin->coinbase);
+	member_int(&w, "mtp", b->mtp);
+	member_status(&w, b->height, b->id, b->time);
+	close_line(&w);
+}
+
+void chain_put_balance(struct chain *c, struct bb_span script, const struct chain_balance *b)
+{
+	struct bb_json_writer w = {.buf = &c->out.buf};
+	size_t before;
+
+	open_line(&w, "balance");
+	before = w.buf->len;
+	member_address(&w, "address", script, &c->network);
+	if (w.buf->len == before)
+		member_hex(&w, "scriptpubkey", script);
+	member_int(&w, "value", b->value_sat);
+	member_int(&w, "count", (int64_t)b->count);
+	member_int(&w, "immature", b->immature_sat);
+	member_int(&w, "height", b->height);
+	close_line(&w);
+}
+
+/* A Merkle branch. */
+static void member_branch(
+	struct bb_json_writer *w, const char *key, unsigned char (*branch)[32], size_t depth)
+{
+	bb_json_key(w, key);
+	bb_json_open(w, '[');
+	for (size_t i = 0; i < depth; i++)
+		bb_json_hash(w, branch[i]);
+	bb_json_close(w, ']');
+}
+
+void chain_put_proof(struct chain *c, const struct chain_proof *p)
+{
+	struct bb_json_writer w = {.buf = &c->out.buf};
+
+	open_line(&w, "proof");
+	member_hash(&w, "txid", p->txid);
+	member_int(&w, "height", p->node->height);
+	member_hash(&w, "id", p->node->id);
+	member_int(&w, "position", (int64_t)p->position);
+	member_branch(&w, "hashes", p->branch, p->depth);
+	member_hex(&w, "header", p->header);
+	member_branch(&w, "coinbase_hashes", p->coinbase_branch, p->depth);
+	member_hex(&w, "coinbase_tx", p->coinbase);
+	close_line(&w);
+}

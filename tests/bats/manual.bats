@@ -35,8 +35,10 @@ actors() {
 		"-stdin importdescriptors") jq -ce "map(has(\"desc\")) | select(length > 0 and all)" ;;
 		*) exit 1 ;;
 		esac'
-	actor parallel <<<'[ "$5" = -S ] || exit 1
-		shift 6
+	actor parallel <<<'[ "$1" = --will-cite ] && shift
+		[ "$1 $2 $3" = "--pipe -k --block" ] || exit 1
+		shift 4
+		[ "$1" != -S ] || shift 2
 		exec "$@"'
 }
 
@@ -62,6 +64,18 @@ prepare() {
 	mkdir -p .bitcoin/blocks
 	a_block >.bitcoin/blocks/blk00000.dat
 	PATH=$PWD/actors:$PATH
+	ledger
+}
+
+# ledger: a chain that paid alice in blocks, and in a transaction; a transaction to come.
+ledger() {
+	local script
+	script=$(bb-decode --type address <<<"$address" | jq -r .hex)
+	python3 "$BATS_TEST_DIRNAME/vectors/chains.py" grow 150 --spend --pay "$script" >chain.ndjson
+	python3 "$BATS_TEST_DIRNAME/vectors/chains.py" frame <chain.ndjson >blk00000.dat
+	bb-chain import blk00000.dat
+	ledger_hex=$(bb-chain utxo "$address" | head -n 1 | bb-mktx --to "$bob=8btc" |
+		bb-sign -k alice.key | bb-encode)
 }
 
 # examples PAGE: the commands of its EXAMPLES, each example ended by a NUL.
@@ -80,6 +94,7 @@ examples() {
 try() {
 	if [[ $1 =~ \ -o\ ([^ ]+) ]]; then rm -f "${BASH_REMATCH[1]}"; fi
 	if [[ $1 == *"bb-mktx -n main"* ]]; then local -x bob=$mine; fi
+	if [[ $1 == *"bb-chain prevouts"* ]]; then local -x hex=$ledger_hex; fi
 	bash -euo pipefail -c "$1" >out 2>err || {
 		printf 'status %s of:\n%s' "$?" "$1" && cat err
 		return 1
@@ -101,12 +116,13 @@ try_page() {
 	[[ $count -ge $2 ]]
 }
 
-@test "the examples of bb(7) work" { try_page bb.7 2; }
+@test "the examples of bb(7) work" { try_page bb.7 4; }
 @test "the examples of bb-lines(5) work" { try_page bb-lines.5 3; }
 @test "the examples of bb-keygen(1) work" { try_page bb-keygen.1 3; }
 @test "the examples of bb-mktx(1) work" { try_page bb-mktx.1 3; }
 @test "the examples of bb-sign(1) work" { try_page bb-sign.1 3; }
 @test "the examples of bb-validate(1) work" { try_page bb-validate.1 4; }
+@test "the examples of bb-chain(1) work" { try_page bb-chain.1 7; }
 @test "the examples of bb-decode(1) work" { try_page bb-decode.1 3; }
 @test "the examples of bb-encode(1) work" { try_page bb-encode.1 2; }
 
@@ -130,5 +146,15 @@ snippet() {
 	ln -s "${BIN:-$BB_ROOT/bin}" bin
 	run -0 --separate-stderr bash -euo pipefail -c "$(snippet 2)"
 	assert_json '.valid'
+	assert_stderr ""
+}
+
+@test "the README's chain can be taken in and asked" {
+	prepare
+	export address=$mine
+	run -0 --separate-stderr bash -euo pipefail -c "$(snippet 3)"
+	# The node's blocks are block 1; genesis is there without it.
+	[[ ${lines[-1]} == 2 ]]
+	jq -es '.[0].height == 1' <<<"${output%$'\n'null*}"
 	assert_stderr ""
 }

@@ -128,6 +128,72 @@ assert_usage() {
 	assert_json -s 'map(.valid) == [false, true]'
 }
 
+# ledger: a chain of regtest that paid alice, in the folder of the node.
+ledger() {
+	export BB_DIR=$PWD/node
+	keys alice
+	script=$(bb-decode --type address < <(jq -r .address alice.pub) | jq -r .hex)
+	python3 "$BATS_TEST_DIRNAME/vectors/chains.py" grow 104 --spend --pay "$script" >chain.ndjson
+	bb-chain import chain.ndjson
+}
+
+@test "recheck-chain finds nothing wrong with a good chain, whole or in part" {
+	command -v parallel >/dev/null || skip "parallel is not here"
+	ledger
+	for words in "" 100 "3 7"; do
+		# shellcheck disable=SC2086 # several words
+		run -0 --separate-stderr recheck-chain $words
+		assert_output ""
+		assert_stderr ""
+	done
+}
+
+@test "recheck-chain tells a block that is not as it was" {
+	command -v parallel >/dev/null || skip "parallel is not here"
+	ledger
+	# Under other rules: what is spent ripens after 100 blocks only here.
+	echo '{"base":"regtest","name":"slow","coinbase_maturity":101}' >slow
+	mkdir actors
+	printf '#!/bin/sh\nexec %s -n slow "$@"\n' "$(command -v bb-validate)" >actors/bb-validate
+	chmod +x actors/bb-validate
+	PATH=$PWD/actors:$PATH run ! --separate-stderr recheck-chain 101
+	assert_json -s 'map(.error) == ["bad-txns-premature-spend-of-coinbase",
+		"bad-txns-premature-spend-of-coinbase", "bad-txns-premature-spend-of-coinbase"]'
+}
+
+@test "recheck-chain: what is no height is the caller's mistake, and one that is not there is told" {
+	ledger
+	for words in x "1 x" "1 2 3" -1; do
+		# shellcheck disable=SC2086 # several words
+		run -2 --separate-stderr recheck-chain $words
+		assert_usage recheck-chain
+	done
+	run ! --separate-stderr recheck-chain 500
+	[[ $stderr == *"500"* ]]
+}
+
+@test "watch-balance tells balances now, and after each change of the tip" {
+	ledger
+	mkfifo told
+	timeout 30 watch-balance "$(jq -r .address alice.pub)" >told 3>&- &
+	exec 9<told
+	read -r line <&9
+	# Blocks 102 to 104 paid alice, less the fee.
+	jq -e '[.count, .height] == [3, 104]' <<<"$line"
+	python3 "$BATS_TEST_DIRNAME/vectors/chains.py" grow 1 --onto chain.ndjson >next
+	bb-chain add next
+	read -r line <&9
+	jq -e '[.count, .height] == [3, 105]' <<<"$line"
+	exec 9<&-
+	kill $!
+	wait $! || true
+}
+
+@test "watch-balance without an address is the caller's mistake" {
+	run -2 --separate-stderr watch-balance
+	assert_usage watch-balance
+}
+
 @test "recheck: what is no txid is the caller's mistake" {
 	for words in x "$BIP143_TXID ../x" "-n main"; do
 		# shellcheck disable=SC2086 # several words

@@ -1,0 +1,510 @@
+#!/usr/bin/env bats
+# bb-chain on bad input and bad surroundings: a clear error, the right status, and nothing lost.
+
+# shellcheck disable=SC2016,SC2030,SC2031,SC2154 # jq's variables; what tests change; what run sets
+
+load helper
+unset BB_DIR
+
+chains() {
+	python3 "$BATS_TEST_DIRNAME/vectors/chains.py" "$@"
+}
+
+# A chain of 110 blocks of regtest: lines, and Core's framing.
+setup_file() {
+	export MADE=$BATS_FILE_TMPDIR
+	chains grow 110 --spend >"$MADE/a"
+	chains frame <"$MADE/a" >"$MADE/a.blk"
+}
+
+setup() {
+	cd "$BATS_TEST_TMPDIR" || return
+	umask 022
+	export BB_DIR=$BATS_TEST_TMPDIR/store
+}
+
+# assert_tip HEIGHT: the chain is so long, and the store whole.
+assert_tip() {
+	run -0 --separate-stderr bb-chain tip
+	assert_json --argjson height "$1" '.height == $height'
+	run -0 --separate-stderr bb-chain verify
+	assert_json '.valid'
+	assert_stderr ""
+}
+
+# fails STATUS VERB...: it ends so, with one error line and nothing on stdout.
+fails() {
+	local status=$1
+	shift
+	run -"$status" --separate-stderr bb-chain "$@" </dev/null
+	assert_output ""
+	assert_errors 'length == 1 and (.[0].error | length) > 8'
+}
+
+# frame_at N: where the frame of the Nth block begins in a.blk.
+frame_at() {
+	python3 - "$MADE/a.blk" "$1" <<-'EOF'
+		import struct, sys
+		data, at = open(sys.argv[1], "rb").read(), 0
+		for _ in range(int(sys.argv[2]) - 1):
+		    at += 8 + struct.unpack("<I", data[at + 4:at + 8])[0]
+		print(at)
+	EOF
+}
+
+# patched OFFSET HEX: a.blk with these bytes there, as the file bad.blk.
+patched() {
+	cp "$MADE/a.blk" bad.blk
+	unhex <<<"$2" | dd of=bad.blk bs=1 seek="$1" conv=notrunc status=none
+}
+
+# Files of blocks
+
+# lacks_block_50: bad.blk imports but for its block 50, with an error that names the file and the
+# byte, and one that counts those which stand on it; what the good file brings completes it.
+lacks_block_50() {
+	run -2 --separate-stderr bb-chain import bad.blk
+	assert_output ""
+	assert_errors "length == 2 and (.[0].error | contains(\"bad.blk\") and test(\"\\\\b$(frame_at 50)\\\\b\"))
+		and (.[1].error | startswith(\"60 \"))"
+	assert_tip 49
+	run -0 --separate-stderr bb-chain import "$MADE/a.blk"
+	assert_tip 110
+}
+
+@test "a file that ends within a block gives all blocks before it" {
+	local at
+	at=$(frame_at 110)
+	for size in $((at + 1)) $((at + 4)) $((at + 7)) $((at + 8)) $((at + 88)) $(($(stat -c %s "$MADE/a.blk") - 1)); do
+		rm -rf "$BB_DIR"
+		head -c "$size" "$MADE/a.blk" >bad.blk
+		run -2 --separate-stderr bb-chain import bad.blk
+		assert_output ""
+		assert_errors "length == 1 and (.[0].error | contains(\"bad.blk\") and test(\"\\\\b$at\\\\b\"))"
+		assert_tip 109
+	done
+}
+
+@test "a file of another network's blocks is told, and none is taken" {
+	chains frame f9beb4d9 <"$MADE/a" >bad.blk
+	run -2 --separate-stderr bb-chain import bad.blk
+	assert_output ""
+	assert_errors 'length == 1 and (.[0].error | contains("bad.blk") and test("\\b0\\b"))'
+	assert_tip 0
+}
+
+@test "a length that is too long is told, and the blocks behind it come" {
+	local at
+	at=$(frame_at 50)
+	for length in ffffffff 00000080 ffff0000; do
+		rm -rf "$BB_DIR"
+		patched $((at + 4)) $length
+		lacks_block_50
+	done
+}
+
+@test "a length that is too short is told, and the blocks behind it come" {
+	local at
+	at=$(frame_at 50)
+	for length in 00000000 10000000 51000000; do
+		rm -rf "$BB_DIR"
+		patched $((at + 4)) $length
+		lacks_block_50
+	done
+}
+
+@test "a magic that is wrong costs its block, and no other" {
+	local at
+	at=$(frame_at 50)
+	patched "$at" aa112233
+	lacks_block_50
+}
+
+@test "a block that is not one costs itself, and no other" {
+	local at
+	at=$(frame_at 50)
+	# 2^64 - 1 transactions.
+	patched $((at + 88)) ffffffffffffffffff
+	lacks_block_50
+}
+
+@test "garbage between blocks is told, and costs none" {
+	local at
+	at=$(frame_at 50)
+	{ head -c "$at" "$MADE/a.blk"; seq 1000; tail -c +$((at + 1)) "$MADE/a.blk"; } >bad.blk
+	run -2 --separate-stderr bb-chain import bad.blk
+	assert_output ""
+	assert_errors "length == 1 and (.[0].error | contains(\"bad.blk\") and test(\"\\\\b$at\\\\b\"))"
+	assert_tip 110
+}
+
+@test "zeros behind the blocks, which Core sets aside, are no error" {
+	{ cat "$MADE/a.blk"; head -c 100000 /dev/zero; } >good.blk
+	run -0 --separate-stderr bb-chain import good.blk
+	assert_output ""
+	assert_stderr ""
+	assert_tip 110
+}
+
+@test "a stream that breaks is told like a file" {
+	local at
+	at=$(frame_at 110)
+	run -2 --separate-stderr bb-chain import - < <(head -c $((at + 50)) "$MADE/a.blk")
+	assert_errors "length == 1 and (.[0].error | test(\"\\\\b$at\\\\b\"))"
+	assert_tip 109
+}
+
+@test "what holds no block is status 2, and what holds nothing status 1" {
+	seq 100000 >bad.blk
+	run -2 --separate-stderr bb-chain import bad.blk
+	assert_errors 'length == 1'
+	head -c 100000 /dev/urandom >random
+	run -2 --separate-stderr bb-chain import random
+	: >empty
+	run -1 --separate-stderr bb-chain import empty
+	run -1 --separate-stderr bb-chain import - </dev/null
+	mkdir none
+	run --separate-stderr bb-chain import none
+	[[ $status == 1 || $status == 2 ]]
+}
+
+@test "a file that is not there is status 2, and the others are read" {
+	run -2 --separate-stderr bb-chain import none.blk "$MADE/a.blk"
+	assert_errors 'length == 1 and (.[0].error | contains("none.blk"))'
+	assert_tip 110
+	run -2 --separate-stderr bb-chain -d other add none "$MADE/a"
+	assert_errors 'length == 1 and (.[0].error | contains("none"))'
+	[[ $(wc -l <<<"$output") == 110 ]]
+}
+
+@test "a refused block is told by import, and those on it, and the rest comes" {
+	chains grow 3 --extra 1 --tag bad >refused
+	run -1 --separate-stderr bb-chain import refused "$MADE/a"
+	assert_json -s 'map([.type, .result, .error]) == [["verdict", "refused", "bad-cb-amount"],
+		["verdict", "refused", "bad-prevblk"]]'
+	# The third has no parent, for the second was not taken in.
+	assert_errors 'length == 1 and (.[0].error | startswith("1 "))'
+	assert_tip 110
+}
+
+# Lines
+
+@test "malformed lines get a verdict with their number, and the others are done" {
+	{
+		head -n 1 "$MADE/a"
+		printf '%s\n' '{' 'hello' '[]' '{"type":"banana"}' '{"type":"block"}' '{"type":"block","hex":5}' \
+			'{"type":"block","hex":"00"}' '{"type":"header","hex":"00"}' "$BIP143_LINE"
+		sed -n 2p "$MADE/a" | jq -c '.hex |= .[:-2]'
+		sed -n 2p "$MADE/a" | jq -c '.hex += "00"'
+		sed -n 2p "$MADE/a" | jq -c '.hex |= .[:-1]'
+		sed -n 2p "$MADE/a" | jq -c '.id = "00" * 32'
+		sed -n 2p "$MADE/a"
+	} >lines
+	for verb in add run; do
+		rm -rf "$BB_DIR"
+		run -2 --separate-stderr bb-chain "$verb" lines
+		assert_json -s 'map(select(.type == "verdict")) | map(.line) == [range(1; 16)]
+			and (.[0] | .result == "connected" and .height == 1)
+			and all(.[1:14][]; .valid == false and .error == "malformed-line" and (.detail | length) > 5
+				and (has("id") | not) and (has("result") | not))
+			and (.[14] | .result == "connected" and .height == 2)'
+		assert_tip 2
+	done
+}
+
+@test "what was refused and what was malformed leaves no trace" {
+	run -0 bb-chain add < <(head -n 50 "$MADE/a")
+	bb-chain events >before
+	run -2 bb-chain add < <(echo '{'; sed -n 51p "$MADE/a" | jq -c '.hex |= .[:-8] + "01000000"')
+	assert_json -s 'map(.error) == ["malformed-line", "bad-txnmrklroot"]'
+	diff before <(bb-chain events)
+	assert_tip 50
+}
+
+@test "a line longer than --max-line is skipped and reported" {
+	run -2 --separate-stderr bb-chain add --max-line 1000 \
+		< <(head -n 1 "$MADE/a"; head -c 5000 /dev/zero | tr '\0' a; echo; sed -n 2p "$MADE/a")
+	assert_json -s 'map(.line) == [1, 2, 3] and .[1].error == "malformed-line" and .[2].height == 2'
+}
+
+@test "--fail-fast stops at the first that is bad, with what was good committed" {
+	run -2 bb-chain add --fail-fast < <(head -n 5 "$MADE/a"; echo '{'; sed -n 6p "$MADE/a")
+	[[ $(wc -l <<<"$output") == 6 ]]
+	assert_tip 5
+	run -1 bb-chain -d other add --fail-fast < <(chains grow 2 --extra 1; head -n 5 "$MADE/a")
+	assert_json '.error == "bad-cb-amount"'
+	BB_DIR=other assert_tip 0
+}
+
+@test "no record at all is status 1" {
+	run -0 bb-chain add "$MADE/a"
+	for verb in add run prevouts tx utxo balance; do
+		run -1 --separate-stderr bb-chain "$verb" </dev/null
+		assert_output ""
+	done
+}
+
+@test "questions that are malformed name their line or argument, and the others are answered" {
+	run -0 bb-chain add "$MADE/a"
+	local txid
+	txid=$(bb-chain block --full 1 | jq -r '.tx[0].txid')
+	run -2 --separate-stderr bb-chain tx --full \
+		< <(echo '{'; echo '{}'; echo '{"txid":5}'; echo '{"txid":"00"}'; echo "{\"txid\":\"$txid\"}")
+	assert_errors 'map(.line) == [1, 2, 3, 4]'
+	assert_json --arg txid "$txid" '.txid == $txid'
+	run -2 --separate-stderr bb-chain tx --full x "$txid"
+	assert_errors 'length == 1'
+	assert_json --arg txid "$txid" '.txid == $txid'
+	run -2 --separate-stderr bb-chain utxo \
+		< <(echo '{}'; echo '{"address":5}'; echo '{"address":"x"}'; echo '{"scriptpubkey":"0"}'
+			echo "{\"address\":\"$KEY1_ADDRESS\"}"; echo '{"scriptpubkey":"51"}')
+	assert_errors 'map(.line) == [1, 2, 3, 4]'
+	[[ $(wc -l <<<"$output") == 110 ]]
+	for address in x "${KEY1_ADDRESS}x" bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4 ""; do
+		run -2 --separate-stderr bb-chain balance "$address"
+		assert_output ""
+		assert_errors 'length == 1'
+	done
+}
+
+# Calls
+
+@test "a call that makes no sense is status 2" {
+	run -0 bb-chain add "$MADE/a"
+	for words in "" banana "tip 5" "coins --hash --muhash" "tip --full" "add --from 5" "headers --from x" \
+		"headers --from -1" "headers --to 99999999999" "headers --from 6 --to 5" "invalidate" "invalidate x" \
+		"reconsider 5" "invalidate a b" "block" "proof" "events --since x" "events x" "add --now" "add --now x" \
+		"import --cache x" "add -j x" "tip -j 2" "params x" "verify x" "export x" "tips --banana" "tip -n banana"; do
+		# shellcheck disable=SC2086 # several words
+		run -2 --separate-stderr bb-chain $words </dev/null
+		assert_output ""
+		[[ $stderr == *bb-chain* ]]
+	done
+	run -2 --separate-stderr env -u BB_DIR -u HOME bb-chain tip
+	assert_output ""
+}
+
+@test "--help prints the synopsis and --version the version" {
+	run -0 --separate-stderr bb-chain --help </dev/null
+	[[ $output == "usage: bb-chain"* ]]
+	run -0 --separate-stderr bb-chain --version </dev/null
+	[[ $output == bb-chain*[0-9].[0-9]* ]]
+}
+
+# Stores
+
+@test "a store of another network, or of other rules, is refused and left alone" {
+	run -0 bb-chain add "$MADE/a"
+	echo '{"base":"regtest","bip34_height":2}' >other
+	for network in signet main barenet other; do
+		for verb in tip "add $MADE/a" "import $MADE/a" "run $MADE/a" verify coins prevouts; do
+			# shellcheck disable=SC2086 # several words
+			fails 3 -n "$network" $verb
+		done
+	done
+	assert_tip 110
+	# Rules that say the same are the same, by whatever name they come.
+	bb-chain params >same
+	run -0 bb-chain -n same tip
+}
+
+@test "a store of another version is refused and left alone" {
+	run -0 bb-chain add "$MADE/a"
+	cp -r "$BB_DIR" newer
+	# The number of the store's format stands behind this word.
+	python3 - newer/chain/data.mdb <<-'EOF'
+		import sys
+		data = open(sys.argv[1], "rb").read()
+		assert b"format\1" in data
+		open(sys.argv[1], "wb").write(data.replace(b"format\1", b"format\2"))
+	EOF
+	cp newer/chain/data.mdb before
+	for verb in tip "add $MADE/a" "import $MADE/a" verify; do
+		# shellcheck disable=SC2086 # several words
+		fails 3 -d newer $verb
+		assert_errors '.[0].error | test("version|format")'
+	done
+	cmp before newer/chain/data.mdb
+}
+
+@test "where there is no store, or no folder, readers and writers say so" {
+	fails 3 tip
+	: >file
+	fails 3 -d file tip
+	fails 3 -d file add "$MADE/a"
+	fails 3 -d file/x add "$MADE/a"
+	fails 3 -d /proc/none add "$MADE/a"
+}
+
+# read_as_nobody STATUS: every verb that reads ends so, as a user who may only read the store.
+read_as_nobody() {
+	for verb in tip tips "headers --from 110" "block 5" "utxo $KEY1_ADDRESS" coins "coins --hash" verify events; do
+		# shellcheck disable=SC2086 # several words
+		run "-$1" --separate-stderr as_nobody bb-chain $verb </dev/null
+		[[ $1 == 0 ]] || assert_errors 'length == 1 and (.[0].error | contains("lock.mdb"))'
+	done
+}
+
+@test "a store that may only be read is not written, and read where its lock.mdb may be written" {
+	local folder
+	folder=$(nobodys_folder)
+	BB_DIR=$folder/store
+	bb-chain add "$MADE/a" >/dev/null
+	chmod -R a+rX,a-w "$BB_DIR"
+	cp "$MADE/a" "$folder/a"
+	[[ $(id -u) != 0 ]] || chown -R 0:0 "$folder"
+	chmod 755 "$folder"
+	read_as_nobody 3
+	for verb in "add $folder/a" "import $folder/a" "run $folder/a" \
+		"invalidate $(chains ids "$MADE/a" | tail -n 1)"; do
+		# shellcheck disable=SC2086 # several words
+		run -3 --separate-stderr as_nobody bb-chain $verb </dev/null
+		assert_output ""
+		assert_errors 'length == 1 and (.[0].error | length) > 8'
+	done
+	chmod a+w "$BB_DIR/chain/lock.mdb"
+	read_as_nobody 0
+	chmod -R u+w "$folder"
+	assert_tip 110
+	rm -rf "$folder"
+}
+
+@test "a folder in which nothing can be made is status 3" {
+	local folder
+	folder=$(nobodys_folder)
+	cp "$MADE/a" "$folder/a"
+	[[ $(id -u) != 0 ]] || chown 0:0 "$folder"
+	chmod 555 "$folder"
+	[[ $(id -u) != 0 ]] || chmod 755 "$folder"
+	run -3 --separate-stderr as_nobody bb-chain -d "$folder/store" add "$folder/a"
+	assert_output ""
+	assert_errors 'length == 1'
+	chmod 755 "$folder"
+	rm -rf "$folder"
+}
+
+@test "tables that are cut short are told, and never crash it" {
+	run -0 bb-chain add "$MADE/a"
+	size=$(stat -c %s "$BB_DIR/chain/data.mdb")
+	for part in 0 1 100 4096 8192 12288 $((size / 2)) $((size - 4096)); do
+		rm -rf cut
+		cp -r "$BB_DIR" cut
+		truncate -s "$part" cut/chain/data.mdb
+		for verb in tip verify coins "blocks --prevouts" "utxo $KEY1_ADDRESS" "add $MADE/a"; do
+			# shellcheck disable=SC2086 # several words
+			run --separate-stderr bb-chain -d cut $verb </dev/null
+			[[ $status -le 3 ]]
+			# Whatever was cut off, verify does not call it whole.
+			[[ $verb != verify ]] || [[ $status == 1 || $status == 3 ]]
+			[[ $status == 0 ]] || [[ -n $stderr$output ]]
+		done
+	done
+	assert_tip 110
+}
+
+@test "tables with a page that is not theirs never crash it" {
+	run -0 bb-chain add "$MADE/a"
+	pages=$(($(stat -c %s "$BB_DIR/chain/data.mdb") / 4096))
+	for page in $(seq 2 $((pages / 12 + 1)) $((pages - 1))); do
+		rm -rf bad
+		cp -r "$BB_DIR" bad
+		dd if=/dev/zero of=bad/chain/data.mdb bs=4096 seek="$page" count=1 conv=notrunc status=none
+		for verb in verify tip coins "blocks --prevouts"; do
+			# shellcheck disable=SC2086 # several words
+			run --separate-stderr bb-chain -d bad $verb </dev/null
+			[[ $status -le 3 ]]
+		done
+	done
+}
+
+@test "a file of blocks that is missing or cut short is told; the rest goes on" {
+	run -0 bb-chain add "$MADE/a"
+	for change in "rm" "truncate -s 1000"; do
+		rm -rf bad
+		cp -r "$BB_DIR" bad
+		$change bad/blocks/blk00000.dat
+		run -0 --separate-stderr bb-chain -d bad tip
+		assert_json '.height == 110'
+		run -0 bb-chain -d bad coins --hash
+		run --separate-stderr bb-chain -d bad blocks
+		[[ $status == 1 || $status == 3 ]]
+		assert_errors 'length == 1 and (.[0].error | contains("block"))'
+		run --separate-stderr bb-chain -d bad verify
+		[[ $status == 1 || $status == 3 ]]
+		assert_errors 'length >= 1 and any(.[]; .error | contains("block"))'
+		run --separate-stderr bb-chain -d bad add "$MADE/a"
+		[[ $status -le 3 ]]
+	done
+	assert_tip 110
+}
+
+@test "verify finds a byte flipped in the blocks, wherever it is" {
+	run -0 bb-chain add "$MADE/a"
+	size=$(bb-chain export | wc -c)
+	for at in 9 50 $((size / 2)) $((size - 1)); do
+		rm -rf bad
+		cp -r "$BB_DIR" bad
+		python3 - bad/blocks/blk00000.dat "$at" <<-'EOF'
+			import sys
+			with open(sys.argv[1], "r+b") as f:
+			    f.seek(int(sys.argv[2]))
+			    byte = f.read(1)[0] ^ 1
+			    f.seek(int(sys.argv[2]))
+			    f.write(bytes([byte]))
+		EOF
+		run -1 --separate-stderr bb-chain -d bad verify
+		assert_errors 'length >= 1'
+		# The chain goes on all the same.
+		run -0 --separate-stderr bb-chain -d bad add < <(chains grow 1 --onto "$MADE/a" --tag more)
+		assert_json '.height == 111'
+	done
+}
+
+@test "what a crash left behind the committed blocks is cut off" {
+	run -0 bb-chain add < <(head -n 100 "$MADE/a")
+	head -c 5000 /dev/urandom >>"$BB_DIR/blocks/blk00000.dat"
+	assert_tip 100
+	run -0 bb-chain add < <(tail -n 10 "$MADE/a")
+	assert_tip 110
+	bb-chain export --from 1 | cmp - "$MADE/a.blk"
+}
+
+# Full disks
+
+@test "a full disk under stdout is status 3, for every verb that writes there" {
+	run -0 bb-chain add "$MADE/a"
+	for verb in tip tips headers blocks "blocks --prevouts" "block 5" "utxo" "balance $KEY1_ADDRESS" coins \
+		"coins --hash" events export params verify prevouts --help --version; do
+		# shellcheck disable=SC2086 # several words
+		run -3 --separate-stderr bash -c 'bb-chain "$@" >/dev/full' - $verb <<<'{"scriptpubkey":"51"}'
+		assert_errors 'length == 1'
+	done
+}
+
+@test "verdicts that cannot be told do not undo what was committed" {
+	run -3 --separate-stderr bash -c 'bb-chain add "$@" >/dev/full' - "$MADE/a"
+	assert_errors 'length == 1'
+	run -0 bb-chain add "$MADE/a"
+	assert_tip 110
+}
+
+@test "a disk that fills up loses nothing that was acknowledged" {
+	[[ -z ${ASAN_OPTIONS:-} ]] || skip "AddressSanitizer needs files of its own"
+	chains grow 400 --onto "$MADE/a" --spend >more.ndjson
+	run -0 bb-chain add "$MADE/a"
+	size=$(stat -c %s "$BB_DIR/chain/data.mdb")
+	# The limit is in units of 1024 bytes.
+	for limit in $((size / 1024 - 40)) $((size / 1024 + 8)) $((size / 1024 + 60)) $((size / 1024 + 200)); do
+		rm -rf full
+		cp -r --sparse=always "$BB_DIR" full
+		run --separate-stderr bash -c 'trap "" XFSZ && ulimit -f "$1" && exec bb-chain -d full add more.ndjson' - "$limit"
+		[[ $status == 0 || $status == 3 ]]
+		[[ $status == 0 ]] || assert_errors 'length == 1'
+		acknowledged=$(jq -s 'map(select(.result == "connected").height) | max // 110' <<<"$output")
+		run -0 bb-chain -d full tip
+		assert_json --argjson n "$acknowledged" '.height >= $n'
+		run -0 --separate-stderr bb-chain -d full verify
+		run -0 bb-chain -d full add more.ndjson
+		BB_DIR=full assert_tip 510
+	done
+}

@@ -228,6 +228,7 @@ static bool connect_block(struct turn *t, const struct bb_known_scripts *known)
 	bb_tree_update(s, t->node);
 	bb_tree_extend(s, t->node);
 	bb_event_put(s, BB_EVENT_CONNECTED, t->node->id, t->node->height);
+	l->moved = true;
 	return !s->why;
 }
 
@@ -310,6 +311,7 @@ static bool take_back(struct turn *t)
 	bb_undo_del_block(l->store, t->node->number);
 	bb_tree_retract(l->store, t->node);
 	bb_event_put(l->store, BB_EVENT_DISCONNECTED, t->node->id, t->node->height);
+	l->moved = true;
 	return !l->store->why;
 }
 
@@ -427,18 +429,18 @@ static void walk(struct bb_ledger *l, struct bb_node *tip, bool has_tip,
 bool bb_activate(struct bb_ledger *l, const struct bb_fresh *fresh)
 {
 	struct bb_store *s = l->store;
-	struct bb_node before, tip, best;
-	const bool had_tip = bb_tree_tip(&before, s);
-	bool has_tip = had_tip;
+	struct bb_node tip, best;
+	bool has_tip = bb_tree_tip(&tip, s);
 
-	tip = before;
+	l->moved = false;
 	while (!s->why && bb_tree_best(&best, s)) {
 		if (has_tip && tip.number == best.number)
 			break;
 		walk(l, &tip, has_tip, &best, fresh);
 		has_tip = bb_tree_tip(&tip, s);
 	}
-	if (!s->why && has_tip && (!had_tip || tip.number != before.number))
+	/* Also where the way led back to where it began: whoever follows has seen it. */
+	if (!s->why && has_tip && l->moved)
 		bb_event_put(s, BB_EVENT_TIP, tip.id, tip.height);
 	return !s->why;
 }

@@ -287,6 +287,8 @@ static enum bb_outcome take_block(struct bb_verdict *v, struct bb_ledger *l,
 		memcpy(v->detail, in->detail, sizeof(v->detail));
 		return refuse(v, in->refusal);
 	}
+	if (in->block.tx_count > 1 && memcmp(v->id, l->network->genesis, 32) == 0)
+		return refuse(v, "bad-genesis"); /* nothing is there to be spent */
 	switch (enter(&n, v, l, &in->block.header)) {
 	case NO_PARENT: return keep_block(v, l, in);
 	case NOT_LET_IN: return BB_OUTCOME_REFUSED;

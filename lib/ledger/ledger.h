@@ -53,6 +53,7 @@ struct bb_ledger {
 	struct bb_buf bytes;
 	uint32_t failed; /* the last node that failed to connect, and its verdict */
 	struct bb_verdict failure;
+	bool moved; /* a block was connected or taken back on the way at hand */
 };
 
 /* `cache` bytes for coins. Opens the store's first transaction and connects the genesis block

@@ -131,7 +131,8 @@ bool bb_rows_block(struct bb_rows *r, const struct bb_block *block,
 		bb_block_txid(txid, block, i);
 		if (!put_tx(r, row, txid, tx, prevouts, spent))
 			return false;
-		prevouts += spent;
+		if (spent)
+			prevouts += spent;
 		offset += bb_tx_total_size(tx);
 	}
 	return true;

@@ -11,20 +11,30 @@ import json
 import sys
 
 
+class Node:
+    def __init__(self, cookie, port):
+        with open(cookie, encoding="ascii") as file:
+            self.auth = "Basic " + base64.b64encode(file.read().encode()).decode()
+        self.connection = http.client.HTTPConnection("127.0.0.1", int(port), timeout=60)
+
+    def call(self, method, params):
+        """The result and the error, one of them None; `params` is the text of a JSON array."""
+        body = '{"jsonrpc":"1.0","id":0,"method":%s,"params":%s}' % (json.dumps(method), params)
+        self.connection.request("POST", "/", body, {"Authorization": self.auth})
+        answer = json.loads(self.connection.getresponse().read())
+        return answer["result"], answer["error"]
+
+
 def main():
     cookie, port, method = sys.argv[1:]
-    with open(cookie, encoding="ascii") as file:
-        auth = "Basic " + base64.b64encode(file.read().encode()).decode()
-    connection = http.client.HTTPConnection("127.0.0.1", int(port), timeout=60)
+    node = Node(cookie, port)
     status = 0
     for line in sys.stdin:
-        body = '{"jsonrpc":"1.0","id":0,"method":%s,"params":%s}' % (json.dumps(method), line)
-        connection.request("POST", "/", body, {"Authorization": auth})
-        answer = json.loads(connection.getresponse().read())
-        if answer["error"] is not None:
-            print(method, json.dumps(answer["error"]), file=sys.stderr)
+        result, error = node.call(method, line)
+        if error is not None:
+            print(method, json.dumps(error), file=sys.stderr)
             status = 1
-        print(json.dumps(answer["result"], separators=(",", ":")))
+        print(json.dumps(result, separators=(",", ":")))
     sys.exit(status)
 
 

@@ -65,7 +65,7 @@ void bb_coins_add(struct bb_coins *c, const struct bb_outpoint *o, const struct 
 bool bb_coins_full(const struct bb_coins *c);
 /* Write everything changed into the store's transaction, BB_COINS and BB_UNSPENT. */
 void bb_coins_flush(struct bb_coins *c);
-/* After a commit: forget clean coins when over half the budget. */
+/* After a flush: forget clean coins when over half the budget. */
 void bb_coins_trim(struct bb_coins *c);
 /* Forget everything: after an aborted transaction, or one of another process. */
 void bb_coins_drop(struct bb_coins *c);

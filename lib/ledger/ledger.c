@@ -72,13 +72,13 @@ bool bb_ledger_commit(struct bb_ledger *l)
 	if (!l->store->txn)
 		return !l->store->why;
 	bb_coins_flush(&l->coins);
+	bb_coins_trim(&l->coins);
 	bb_rows_flush(&l->rows);
 	if (!bb_store_commit(l->store)) {
 		bb_coins_drop(&l->coins);
 		bb_rows_drop(&l->rows);
 		return false;
 	}
-	bb_coins_trim(&l->coins);
 	return true;
 }
 

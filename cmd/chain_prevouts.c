@@ -191,7 +191,9 @@ static void inform(struct bb_blockline *l, struct chain *c)
 		return;
 	if (!bb_tree_find(&n, &c->store, h->prev))
 		return;
-	if (!bb_tree_claims(&l->claims, &c->store, &c->network, &n, h->time)) {
+	if (!bb_tree_claims(&l->claims, &c->store, &n) ||
+		!bb_tree_expected_bits(
+			&l->claims.expected_bits, &c->store, &c->network, &n, h->time)) {
 		l->claims.height = -1;
 		return;
 	}

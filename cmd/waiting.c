@@ -12,28 +12,34 @@ struct waiter {
 	bool here;
 };
 
+/* Those whose parents' hashes begin alike, as they came: numbers + 1. */
+struct bucket {
+	uint32_t first, last;
+};
+
 /* Hashes in wire order begin with what is as good as random. */
-static uint32_t *bucket_of(const struct waiting *w, const unsigned char parent[32])
+static struct bucket *bucket_of(const struct waiting *w, const unsigned char parent[32])
 {
 	return &w->bucket[bb_le32(parent) & (w->cap - 1)];
 }
 
-/* Last in its bucket. */
 static void hang_in(struct waiting *w, uint32_t number)
 {
-	uint32_t *at = bucket_of(w, w->waiter[number].parent);
+	struct bucket *b = bucket_of(w, w->waiter[number].parent);
 
-	while (*at)
-		at = &w->waiter[*at - 1].next;
 	w->waiter[number].next = 0;
-	*at = number + 1;
+	if (b->last)
+		w->waiter[b->last - 1].next = number + 1;
+	else
+		b->first = number + 1;
+	b->last = number + 1;
 }
 
 static bool grow(struct waiting *w)
 {
 	const size_t cap = w->cap ? 2 * w->cap : 1024;
 	struct waiter *waiter = realloc(w->waiter, cap * sizeof(*waiter));
-	uint32_t *bucket = waiter ? calloc(cap, sizeof(*bucket)) : NULL;
+	struct bucket *bucket = waiter ? calloc(cap, sizeof(*bucket)) : NULL;
 
 	if (waiter)
 		w->waiter = waiter;
@@ -66,27 +72,33 @@ bool waiting_put(struct waiting *w, const unsigned char parent[32], const struct
 	return true;
 }
 
-/* Take out the one that this link leads to. */
-static void take_out(struct place *p, struct waiting *w, uint32_t *link)
+/* Take out the one behind `before` (0: the first) of its bucket. */
+static void take_out(struct place *p, struct waiting *w, struct bucket *b, uint32_t before)
 {
-	const uint32_t number = *link - 1;
-	struct waiter *x = &w->waiter[number];
+	uint32_t *link = before ? &w->waiter[before - 1].next : &b->first;
+	const uint32_t taken = *link;
+	struct waiter *x = &w->waiter[taken - 1];
 
 	*p = x->place;
 	*link = x->next;
+	if (b->last == taken)
+		b->last = before;
 	x->next = w->unused;
 	x->here = false;
-	w->unused = number + 1;
+	w->unused = taken;
 	w->count--;
 }
 
 bool waiting_take(struct place *p, struct waiting *w, const unsigned char parent[32])
 {
+	struct bucket *b;
+
 	if (!w->count)
 		return false;
-	for (uint32_t *at = bucket_of(w, parent); *at; at = &w->waiter[*at - 1].next)
-		if (memcmp(w->waiter[*at - 1].parent, parent, 32) == 0) {
-			take_out(p, w, at);
+	b = bucket_of(w, parent);
+	for (uint32_t before = 0, at = b->first; at; before = at, at = w->waiter[at - 1].next)
+		if (memcmp(w->waiter[at - 1].parent, parent, 32) == 0) {
+			take_out(p, w, b, before);
 			return true;
 		}
 	return false;

@@ -13,16 +13,19 @@ struct place {
 	uint64_t pos;
 };
 
+struct waiter;
+struct bucket;
+
 /* Zero-initialise. */
 struct waiting {
 	size_t count;
 
 	/* Private. */
 	struct waiter *waiter;
-	size_t used, cap; /* a power of two */
-	uint32_t *bucket; /* as many; a waiter's number + 1 */
-	uint32_t unused;  /* the first of a list of them, likewise */
-	size_t at;	  /* of waiting_any */
+	size_t used, cap;      /* a power of two */
+	struct bucket *bucket; /* as many */
+	uint32_t unused;       /* the first of a list of them, likewise */
+	size_t at;	       /* of waiting_any */
 };
 
 /* False when memory is out. */

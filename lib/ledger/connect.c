@@ -215,9 +215,7 @@ static bool connect_block(struct turn *t, const struct bb_known_scripts *known)
 	/* The genesis block is what it is; its output never was a coin. */
 	if (t->node->height) {
 		if (!bb_tree_named(&t->prev, s, t->node->prev) ||
-			!bb_tree_claims(
-				&t->claims, s, l->network, &t->prev, t->node->header.time) ||
-			!judge(t, known))
+			!bb_tree_claims(&t->claims, s, &t->prev) || !judge(t, known))
 			return false;
 		spend_and_create(t);
 		bb_undo_put_block(s, t->node->number, &t->in->block, t->prevouts);

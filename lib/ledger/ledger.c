@@ -125,7 +125,9 @@ static bool check_in_chain(struct bb_verdict *v, struct bb_ledger *l, const stru
 	char reason[BB_REASON_SIZE];
 	unsigned unjudged = 0;
 
-	if (!bb_tree_claims(&claims, l->store, l->network, prev, h->time))
+	if (!bb_tree_claims(&claims, l->store, prev) ||
+		!bb_tree_expected_bits(
+			&claims.expected_bits, l->store, l->network, prev, h->time))
 		return false;
 	claims.now = l->now < 0 ? (int64_t)time(NULL) : l->now;
 	if (bb_check_header(reason, &unjudged, h, &claims, l->network))
@@ -231,7 +233,7 @@ static bool check_body(
 	if (!n->height)
 		return true;
 	if (!bb_tree_named(&prev, l->store, n->prev) ||
-		!bb_tree_claims(&claims, l->store, l->network, &prev, n->header.time))
+		!bb_tree_claims(&claims, l->store, &prev))
 		return false;
 	why = bb_check_block_in_context(&unjudged, &in->block, &claims, l->network);
 	if (!why)
@@ -287,8 +289,10 @@ static enum bb_outcome take_block(struct bb_verdict *v, struct bb_ledger *l,
 		memcpy(v->detail, in->detail, sizeof(v->detail));
 		return refuse(v, in->refusal);
 	}
-	if (in->block.tx_count > 1 && memcmp(v->id, l->network->genesis, 32) == 0)
-		return refuse(v, "bad-genesis"); /* nothing is there to be spent */
+	/* A genesis block that is not built in: nothing is there to be spent. */
+	if (memcmp(v->id, l->network->genesis, 32) == 0 &&
+		(in->block.tx_count > 1 || bb_block_weight(&in->block) > BB_MAX_BLOCK_WEIGHT))
+		return refuse(v, "bad-genesis");
 	switch (enter(&n, v, l, &in->block.header)) {
 	case NO_PARENT: return keep_block(v, l, in);
 	case NOT_LET_IN: return BB_OUTCOME_REFUSED;

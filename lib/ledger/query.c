@@ -90,7 +90,10 @@ bool bb_query_block(struct bb_stored_block *b, struct bb_store *s, const struct 
 		l->prevouts[i] = unknown;
 	if (!genesis && !bb_tree_get(&parent, s, node->prev))
 		return fail(s, "the store is damaged: a node is missing");
-	if (!bb_tree_claims(&l->claims, s, n, genesis ? NULL : &parent, node->header.time))
+	if (!bb_tree_claims(&l->claims, s, genesis ? NULL : &parent))
+		return false;
+	if (!genesis && !bb_tree_expected_bits(
+				&l->claims.expected_bits, s, n, &parent, node->header.time))
 		return false;
 	return !prevouts || block_prevouts(l, s, a, node);
 }

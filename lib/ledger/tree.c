@@ -304,13 +304,9 @@ static bool header_at(void *arg, int64_t height, struct bb_header *out)
 	return true;
 }
 
-bool bb_tree_claims(struct bb_block_claims *c, struct bb_store *s, const struct bb_network *n,
-	const struct bb_node *prev, uint32_t time)
+bool bb_tree_claims(struct bb_block_claims *c, struct bb_store *s, const struct bb_node *prev)
 {
-	struct way_back w = {.store = s, .top = prev};
-	const struct bb_ancestry chain = {header_at, &w};
 	int64_t times[11];
-	uint32_t bits;
 
 	*c = (struct bb_block_claims){.expected_bits = -1, .now = -1, .from_ledger = true};
 	if (!prev)
@@ -319,10 +315,19 @@ bool bb_tree_claims(struct bb_block_claims *c, struct bb_store *s, const struct 
 	c->prev_time_count = times_back(times, 11, s, prev);
 	for (size_t i = 0; i < c->prev_time_count; i++)
 		c->prev_times[i] = times[c->prev_time_count - 1 - i];
-	w.at = *prev;
+	return !s->why;
+}
+
+bool bb_tree_expected_bits(int64_t *out, struct bb_store *s, const struct bb_network *n,
+	const struct bb_node *prev, uint32_t time)
+{
+	struct way_back w = {.store = s, .top = prev, .at = *prev};
+	const struct bb_ancestry chain = {header_at, &w};
+	uint32_t bits;
+
 	if (!bb_next_bits(&bits, n, &chain, prev->height, time))
 		return damaged(s, "the store is damaged: a node's ancestor");
-	c->expected_bits = bits;
+	*out = bits;
 	return !s->why;
 }
 
@@ -351,6 +356,8 @@ static void join(struct bb_node *n, struct bb_store *s, struct bb_node *prev)
 	if (bb_tree_ancestor(&skip, s, prev, bb_tree_skip_height(n->height)))
 		n->skip = skip.number;
 	bb_number_add(n->work, prev->work);
+	/* First the new leaf: a table that was emptied begins anew on another page. */
+	bb_store_put(s, BB_LEAVES, bb_key32(key, n->number), BB_SPAN(NULL, 0));
 	if (prev->child == BB_NO_NODE)
 		bb_store_del(s, BB_LEAVES, bb_key32(key, prev->number));
 	prev->child = n->number;
@@ -377,10 +384,11 @@ void bb_tree_add(struct bb_node *out, struct bb_store *s, struct bb_node *prev,
 		damaged(s, "the store is damaged: the count of nodes");
 	else if (prev)
 		join(&n, s, prev);
+	else
+		bb_store_put(s, BB_LEAVES, bb_key32(key, n.number), BB_SPAN(NULL, 0));
 	n.mtp = median_time(s, &n);
 	put_node(s, &n);
 	put_number(s, BB_IDS, BB_SPAN(id, 32), n.number);
-	bb_store_put(s, BB_LEAVES, bb_key32(key, n.number), BB_SPAN(NULL, 0));
 	*out = n;
 }
 

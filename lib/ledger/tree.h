@@ -55,9 +55,11 @@ int32_t bb_tree_skip_height(int32_t height);
 bool bb_tree_fork(struct bb_node *out, struct bb_store *s, const struct bb_node *a,
 	const struct bb_node *b);
 
-/* What a block on top of `prev` has to fit: height, prev_times, and expected_bits for a header
- * of that time (retarget.h). prev NULL: the genesis block's. `now` stays -1. */
-bool bb_tree_claims(struct bb_block_claims *c, struct bb_store *s, const struct bb_network *n,
+/* What a block on top of `prev` has to fit: height and prev_times; NULL: the genesis block's.
+ * expected_bits and `now` stay -1. */
+bool bb_tree_claims(struct bb_block_claims *c, struct bb_store *s, const struct bb_node *prev);
+/* The bits for a header of that time on top of `prev` (retarget.h). */
+bool bb_tree_expected_bits(int64_t *out, struct bb_store *s, const struct bb_network *n,
 	const struct bb_node *prev, uint32_t time);
 
 /* Add a header that was found good under `prev` (NULL: genesis). *out is the new node; prev is

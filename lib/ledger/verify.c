@@ -171,8 +171,7 @@ static const char *check_place(struct bb_block_claims *claims, struct check *c,
 
 	if (!n->height)
 		return NULL;
-	if (!bb_tree_get(&prev, c->s, n->prev) ||
-		!bb_tree_claims(claims, c->s, c->n, &prev, n->header.time))
+	if (!bb_tree_get(&prev, c->s, n->prev) || !bb_tree_claims(claims, c->s, &prev))
 		return "what came before it cannot be told";
 	return bb_check_block_in_context(&unjudged, block, claims, c->n);
 }
@@ -240,8 +239,11 @@ static void check_header(struct check *c, const struct bb_node *n, const struct 
 	char reason[BB_REASON_SIZE];
 	unsigned unjudged = 0;
 
-	if (!expect(c, bb_tree_claims(&claims, c->s, c->n, prev, n->header.time), n,
-		    "what came before it cannot be told"))
+	if (!expect(c,
+		    bb_tree_claims(&claims, c->s, prev) &&
+			    bb_tree_expected_bits(
+				    &claims.expected_bits, c->s, c->n, prev, n->header.time),
+		    n, "what came before it cannot be told"))
 		return;
 	expect(c, bb_check_header(reason, &unjudged, &n->header, &claims, c->n), n, reason);
 	expect(c, own_mtp(n, &claims) == n->mtp, n, "its median time past is wrong");

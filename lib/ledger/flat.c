@@ -6,9 +6,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static const char *const cut_short = "a file of blocks is cut short";
-static const char *const missing = "a file of blocks is missing";
-static const char *const misplaced = "no block lies where the store says";
+static const char cut_short[] = "is cut short", missing[] = "is missing",
+		  misplaced[] = "has no block where the store says";
 
 struct file_name {
 	char text[24];
@@ -31,6 +30,12 @@ static bool fail(const char **why, const char *reason)
 static bool fail_errno(const char **why)
 {
 	return fail(why, strerror(errno));
+}
+
+static bool fail_in(struct bb_flat *f, const char **why, uint32_t file, const char *words)
+{
+	snprintf(f->text, sizeof(f->text), "%s %s", file_name(file).text, words);
+	return fail(why, f->text);
 }
 
 static void close_file(int *fd)
@@ -77,7 +82,8 @@ static bool open_end(struct bb_flat *f, const char **why)
 		f->dir_fd, file_name(f->file).text, O_WRONLY | O_CLOEXEC | fresh, 0660);
 	f->write_file = f->file;
 	if (f->write_fd < 0)
-		return errno == ENOENT && f->end ? fail(why, missing) : fail_errno(why);
+		return errno == ENOENT && f->end ? fail_in(f, why, f->file, missing)
+						 : fail_errno(why);
 	return true;
 }
 
@@ -89,7 +95,7 @@ static bool trim(struct bb_flat *f, const char **why)
 	if (fstat(f->write_fd, &st) != 0)
 		return fail_errno(why);
 	if (st.st_size < (off_t)f->end)
-		return fail(why, cut_short);
+		return fail_in(f, why, f->file, cut_short);
 	if (st.st_size > (off_t)f->end && ftruncate(f->write_fd, (off_t)f->end) != 0)
 		return fail_errno(why);
 	if (!f->end)
@@ -164,18 +170,19 @@ static bool open_for_read(struct bb_flat *f, const char **why, uint32_t file)
 	f->read_fd = openat(f->dir_fd, file_name(file).text, O_RDONLY | O_CLOEXEC);
 	f->read_file = file;
 	if (f->read_fd < 0)
-		return errno == ENOENT ? fail(why, missing) : fail_errno(why);
+		return errno == ENOENT ? fail_in(f, why, file, missing) : fail_errno(why);
 	return true;
 }
 
-static bool read_at(int fd, const char **why, unsigned char *out, size_t len, off_t at)
+static bool read_at(
+	struct bb_flat *f, const char **why, unsigned char *out, size_t len, off_t at)
 {
 	while (len) {
-		ssize_t n = pread(fd, out, len, at);
+		ssize_t n = pread(f->read_fd, out, len, at);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n <= 0)
-			return n ? fail_errno(why) : fail(why, cut_short);
+			return n ? fail_errno(why) : fail_in(f, why, f->read_file, cut_short);
 		out += n;
 		len -= (size_t)n;
 		at += n;
@@ -188,10 +195,10 @@ static bool check_frame(struct bb_flat *f, const char **why, const struct bb_pla
 {
 	unsigned char frame[BB_FLAT_FRAME];
 
-	if (!read_at(f->read_fd, why, frame, sizeof(frame), (off_t)p->pos - BB_FLAT_FRAME))
+	if (!read_at(f, why, frame, sizeof(frame), (off_t)p->pos - BB_FLAT_FRAME))
 		return false;
 	if (bb_le32(frame) != f->magic || bb_le32(frame + 4) != p->len)
-		return fail(why, misplaced);
+		return fail_in(f, why, p->file, misplaced);
 	return true;
 }
 
@@ -202,13 +209,13 @@ bool bb_flat_read(struct bb_buf *out, struct bb_flat *f, const char **why,
 
 	if (p->pos < BB_FLAT_FRAME || p->len > BB_FLAT_MAX || p->pos > BB_FLAT_MAX - p->len ||
 		offset > p->len || len > p->len - offset)
-		return fail(why, misplaced);
+		return fail_in(f, why, p->file, misplaced);
 	if (!open_for_read(f, why, p->file) || !check_frame(f, why, p))
 		return false;
 	room = bb_buf_room(out, len);
 	if (!room)
 		return fail(why, "out of memory");
-	if (!read_at(f->read_fd, why, room, len, (off_t)p->pos + offset))
+	if (!read_at(f, why, room, len, (off_t)p->pos + offset))
 		return false;
 	out->len += len;
 	return true;

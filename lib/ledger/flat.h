@@ -27,6 +27,7 @@ struct bb_flat {
 	bool made;    /* a file is new: its name must be synced too */
 	int read_fd;
 	uint32_t read_file;
+	char text[64]; /* the last failure's words */
 };
 
 enum { BB_FLAT_MAX = 128 << 20, BB_FLAT_FRAME = 8 };
@@ -42,7 +43,8 @@ bool bb_flat_append(
 /* What was appended is on the disk when this returns true. */
 bool bb_flat_sync(struct bb_flat *f, const char **why);
 /* The block's bytes, or `len` of them from `offset` on, appended to out. False with *why when
- * the frame or the bytes are not there ("blk00003.dat is cut short"...: static words). */
+ * the frame or the bytes are not there: "blk00003.dat is cut short"..., which lie in the
+ * struct. */
 bool bb_flat_read(struct bb_buf *out, struct bb_flat *f, const char **why,
 	const struct bb_place *p, uint32_t offset, uint32_t len);
 

@@ -555,8 +555,7 @@ static bool open_store(struct opening *o)
 	err = open_env(&s->env, s->path, writing ? 0 : MDB_RDONLY);
 	if (err)
 		return refuse_env(o, err);
-	if (writing)
-		find_map(s);
+	find_map(s);
 	return check_extent(o) && open_tables(o);
 }
 

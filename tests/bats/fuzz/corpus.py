@@ -1,9 +1,9 @@
 """Write the first inputs of the fuzz targets: corpus.py OUT. A folder a target; each input is
 named by its hash, so that it stands once.
 
-seeds/ holds some for every machine, a line each: of `line` and `sign` as they are, of `address` text
-after `text:`, or hex after `base58:`, `bech32:`, `bech32m:`, of the others in hex. More come from the
-shared vectors and data where these are there."""
+seeds/ holds some for every machine, a line each: of `line` and `sign` as they are, of `address`
+text after `text:`, or hex after `base58:`, `bech32:`, `bech32m:`, of the others in hex. More come
+from the shared vectors and data where these are there."""
 
 import hashlib
 import json

@@ -5,23 +5,24 @@
 PEERS=$(cd "${BASH_SOURCE[0]%/*}" && pwd)
 BB_SHARED=${BB_SHARED:-$PEERS/../../../../shared}
 
-# node_start: unpack the node once into the build folder, and run it; returns when it answers.
+# node_start [OPTION...]: unpack the node once into the build folder, and run it, with further
+# options; returns when it answers.
 # Where it cannot be had, NODE_MISSING says why.
 node_start() {
 	local build=${BUILD:-$PEERS/../../../build} get=$BB_SHARED/tools/real-bitcoind.sh ready
-	export NODE_MISSING='' NODE_DIR=$BATS_FILE_TMPDIR/node NODE_PORT NODE_PID
+	export NODE_MISSING='' NODE_DIR NODE_PORT NODE_PID
 	if ! [[ -x $get ]]; then
 		NODE_MISSING="no bitcoind: $get is not there"
 		return
 	fi
 	"$get" "$build/bitcoind"
-	mkdir "$NODE_DIR"
+	NODE_DIR=$(mktemp -d "$BATS_FILE_TMPDIR/node.XXXXXX")
 	mkfifo "$NODE_DIR/ready"
 	NODE_PORT=$(free_port)
 	# It holds the FIFO open as long as it lives, so that its early death ends the wait too.
 	"$build/bitcoind/bitcoind" -regtest -datadir="$NODE_DIR" -server -listen=0 \
 		-rpcport="$NODE_PORT" -txindex=1 -dnsseed=0 -fixedseeds=0 -corepolicy=1 -par=2 \
-		-blockmaxweight=4000000 -fallbackfee=0.0001 -startupnotify='echo ready >&9' \
+		-blockmaxweight=4000000 -fallbackfee=0.0001 -startupnotify='echo ready >&9' "$@" \
 		>"$NODE_DIR/log" 2>&1 3>&- 9>"$NODE_DIR/ready" &
 	NODE_PID=$!
 	read -r ready <"$NODE_DIR/ready" || true

@@ -1,90 +1,16 @@
 #include "ledger/store.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-#include "crypto/hash.h"
 #include "ledger/extent.h"
 #include "ledger/map.h"
-
-/* Of the tables and what is in them. */
-enum { FORMAT = 1 };
-
-enum {
-	MAX_READERS = 1024,
-	MODE = 0660, /* what umask leaves of it: a node's group may share the store */
-	PATH_SHOWN = 140,
-};
-
-/* The map is of addresses only, so it may be larger than any chain. */
-static const size_t map_most = (size_t)1 << 40, map_least = (size_t)1 << 30;
-
-static const char *const table_names[BB_TABLE_COUNT] = {
-	[BB_META] = "meta",
-	[BB_NODES] = "nodes",
-	[BB_IDS] = "ids",
-	[BB_HEIGHTS] = "heights",
-	[BB_LEAVES] = "leaves",
-	[BB_CANDIDATES] = "candidates",
-	[BB_COINS] = "coins",
-	[BB_UNSPENT] = "unspent",
-	[BB_TXS] = "txs",
-	[BB_HISTORY] = "history",
-	[BB_UNDO] = "undo",
-	[BB_ORPHANS] = "orphans",
-	[BB_ORPHAN_AGE] = "orphan-age",
-	[BB_EVENTS] = "events",
-};
-
-/* Bytes in DIR/lock. */
-enum lock { LOCK_WRITER, LOCK_CREATOR, LOCK_FILE_NEWS }; /* bytes of the file */
-
-struct opening {
-	struct bb_store *store;
-	char *message;
-	const char *dir;
-	enum bb_store_mode mode;
-	const struct bb_network *network;
-	int dir_fd, chain_fd;
-};
+#include "ledger/store_inside.h"
 
 /* Reasons. */
-
-static bool refuse(const struct opening *o, const char *fmt, ...)
-	__attribute__((format(printf, 2, 3)));
-static bool refuse(const struct opening *o, const char *fmt, ...)
-{
-	va_list args;
-
-	va_start(args, fmt);
-	vsnprintf(o->message, BB_STORE_MESSAGE, fmt, args);
-	va_end(args);
-	return false;
-}
-
-/* Something of DIR; `doing` it failed. */
-static bool refuse_path(
-	const struct opening *o, const char *doing, const char *below, const char *why)
-{
-	return refuse(o, "cannot %s %.*s%s: %s", doing, PATH_SHOWN, o->dir, below, why);
-}
-
-static bool refuse_data(const struct opening *o, const char *what)
-{
-	return refuse(o, "%.*s/chain/data.mdb %s", PATH_SHOWN, o->dir, what);
-}
-
-static bool refuse_absent(const struct opening *o)
-{
-	return refuse(o, "no store in %.*s: bb-chain import or bb-chain add makes one",
-		PATH_SHOWN, o->dir);
-}
 
 /* LMDB has but EIO for a write that a full disk cut off in its midst. */
 static bool disk_full(int fd)
@@ -94,329 +20,42 @@ static bool disk_full(int fd)
 	return fstatvfs(fd, &v) == 0 && v.f_bavail < 16;
 }
 
-static const char *reason(const struct bb_store *s, int err)
+const char *bb_store_reason(const struct bb_store *s, int err)
 {
 	return mdb_strerror(err == EIO && disk_full(s->blocks_fd) ? ENOSPC : err);
 }
 
-static void fail(struct bb_store *s, const char *below, const char *why)
+void bb_store_fail(struct bb_store *s, const char *below, const char *why)
 {
 	const size_t dir_len = strlen(s->path) - strlen("/chain");
 
 	if (s->why)
 		return;
 	snprintf(s->text, sizeof(s->text), "%.*s%s: %s",
-		(int)(dir_len < PATH_SHOWN ? dir_len : PATH_SHOWN), s->path, below, why);
+		(int)(dir_len < BB_PATH_SHOWN ? dir_len : BB_PATH_SHOWN), s->path, below, why);
 	s->why = s->text;
 }
 
-/* Was it done? MDB_NOTFOUND is an answer; everything else is a failure of the store. */
-static bool done(struct bb_store *s, int err)
+bool bb_store_done(struct bb_store *s, int err)
 {
 	if (err && err != MDB_NOTFOUND)
-		fail(s, "/chain/data.mdb", reason(s, err));
+		bb_store_fail(s, "/chain/data.mdb", bb_store_reason(s, err));
 	return !err;
 }
 
-/* Directories. */
-
-/* That what was made in it survives a loss of power. It may be unreadable, or of a file system
- * that does not need this. */
-static void sync_dir(int fd)
-{
-	int err = fd < 0 ? 0 : fsync(fd);
-
-	(void)err; /* the first commit will meet a disk that fails */
-}
-
-/* mkdir -p */
-static bool make_path(const char *dir)
-{
-	char *path = strdup(dir), *slash = path;
-	bool ok = path && *path;
-
-	while (ok && slash) {
-		slash = strchr(slash + 1, '/');
-		if (slash)
-			*slash = '\0';
-		ok = mkdir(path, 0777) == 0 || errno == EEXIST;
-		if (slash)
-			*slash = '/';
-	}
-	free(path);
-	return ok;
-}
-
-static int open_dir(int at, const char *name)
-{
-	return openat(at, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-}
-
-/* And let what holds it know its name, as far up as there was none before. */
-static bool make_dir(const char *dir)
-{
-	int fd;
-
-	if (!make_path(dir))
-		return false;
-	fd = open_dir(AT_FDCWD, dir);
-	for (const char *p = dir; fd >= 0 && p; p = strchr(p + 1, '/')) {
-		int up = open_dir(fd, "..");
-		close(fd);
-		sync_dir(fd = up);
-	}
-	if (fd >= 0)
-		close(fd);
-	return true;
-}
-
-static bool open_base(struct opening *o)
-{
-	o->dir_fd = open_dir(AT_FDCWD, o->dir);
-	if (o->dir_fd < 0 && errno == ENOENT && o->mode == BB_STORE_READ)
-		return refuse_absent(o);
-	if (o->dir_fd < 0 && errno == ENOENT) {
-		if (!make_dir(o->dir))
-			return refuse_path(o, "make", "", strerror(errno));
-		o->dir_fd = open_dir(AT_FDCWD, o->dir);
-	}
-	return o->dir_fd >= 0 || refuse_path(o, "open", "", strerror(errno));
-}
-
-/* DIR/chain or DIR/blocks; writers make them. */
-static bool open_below(int *fd, const struct opening *o, const char *below)
-{
-	const char *name = below + 1;
-
-	if (o->mode != BB_STORE_READ && mkdirat(o->dir_fd, name, 0777) == 0)
-		sync_dir(o->dir_fd);
-	*fd = open_dir(o->dir_fd, name);
-	return *fd >= 0 || refuse_path(o, "open", below, strerror(errno));
-}
-
-/* DIR/lock: who may write. */
-
-static int set_lock(int fd, int command, enum lock byte, short type)
-{
-	struct flock l = {.l_type = type, .l_whence = SEEK_SET, .l_start = byte, .l_len = 1};
-	int err;
-
-	do
-		err = fcntl(fd, command, &l);
-	while (err != 0 && errno == EINTR);
-	return err;
-}
-
-/* The process that stands in the way; 0: it cannot be seen, or is gone. */
-static long lock_holder(int fd, short type)
-{
-	struct flock l = {
-		.l_type = type, .l_whence = SEEK_SET, .l_start = LOCK_WRITER, .l_len = 1};
-
-	return fcntl(fd, F_GETLK, &l) == 0 && l.l_type != F_UNLCK && l.l_pid > 0 ? l.l_pid : 0;
-}
-
-static bool take_lock(const struct opening *o)
-{
-	struct bb_store *s = o->store;
-	const short type = o->mode == BB_STORE_ALONE ? F_WRLCK : F_RDLCK;
-	long pid;
-
-	s->lock_fd = openat(o->dir_fd, "lock", O_RDWR | O_CREAT | O_CLOEXEC, MODE);
-	if (s->lock_fd < 0)
-		return refuse_path(o, "write", "/lock", strerror(errno));
-	if (set_lock(s->lock_fd, F_SETLK, LOCK_WRITER, type) == 0)
-		return true;
-	if (errno != EAGAIN && errno != EACCES)
-		return refuse_path(o, "lock", "/lock", strerror(errno));
-	pid = lock_holder(s->lock_fd, type);
-	if (pid)
-		return refuse(
-			o, "another process writes in %.*s: pid %ld", PATH_SHOWN, o->dir, pid);
-	return refuse(o, "another process writes in %.*s", PATH_SHOWN, o->dir);
-}
-
-/* The environment. */
-
-/* Where addresses or the file system do not allow the whole map, a smaller one; LMDB itself
- * makes none that is smaller than the file. */
-static int open_env(MDB_env **env, const char *path, unsigned flags)
-{
-	for (size_t size = map_most;; size /= 2) {
-		int err = mdb_env_create(env);
-		if (err)
-			return err;
-		mdb_env_set_mapsize(*env, size);
-		mdb_env_set_maxreaders(*env, MAX_READERS);
-		mdb_env_set_maxdbs(*env, BB_TABLE_COUNT);
-		err = mdb_env_open(*env, path, flags | MDB_NOTLS, MODE);
-		if (!err)
-			return 0;
-		mdb_env_close(*env);
-		*env = NULL;
-		if (size <= map_least || (err != ENOMEM && err != EOVERFLOW && err != EINVAL))
-			return err;
-	}
-}
-
-/* SHA-256 of all parameters by which chains differ. How addresses are written is not one, nor
- * is the least work, which grows from release to release. */
-static bool hash_rules(unsigned char out[32], const struct bb_network *n)
-{
-	struct bb_network rules = *n;
-	struct bb_buf b = {0};
-	struct bb_json_writer w = {.buf = &b};
-	bool ok;
-
-	memset(rules.hrp, 0, sizeof(rules.hrp));
-	memset(rules.minimum_chain_work, 0, sizeof(rules.minimum_chain_work));
-	rules.port = 0;
-	rules.base58_pubkey = rules.base58_script = rules.base58_secret = 0;
-	rules.xpub = rules.xprv = rules.coin_type = 0;
-	bb_json_open(&w, '{');
-	bb_json_network(&w, &rules);
-	bb_json_close(&w, '}');
-	ok = !b.failed;
-	if (ok)
-		bb_sha256(out, b.data, b.len);
-	bb_buf_free(&b);
-	return ok;
-}
-
-static void put_meta(struct bb_store *s, const struct bb_network *n)
-{
-	unsigned char rules[32];
-
-	if (!hash_rules(rules, n)) {
-		fail(s, "/chain", strerror(ENOMEM));
-		return;
-	}
-	bb_store_set_number(s, "format", FORMAT);
-	bb_store_put(s, BB_META, BB_LIT("network"), BB_SPAN(n->name, strlen(n->name)));
-	bb_store_put(s, BB_META, BB_LIT("genesis"), BB_SPAN(n->genesis, 32));
-	bb_store_put(s, BB_META, BB_LIT("rules"), BB_SPAN(rules, 32));
-	bb_store_set_number(s, "file", 0);
-	bb_store_set_number(s, "end", 0);
-}
-
-static bool fill_new(struct bb_store *s, const struct bb_network *n)
-{
-	if (!done(s, mdb_txn_begin(s->env, NULL, 0, &s->txn)))
-		return false;
-	for (size_t i = 0; i < BB_TABLE_COUNT; i++)
-		if (!done(s, mdb_dbi_open(s->txn, table_names[i], MDB_CREATE, &s->table[i])))
-			break;
-	put_meta(s, n);
-	return bb_store_commit(s);
-}
-
-/* The files of blocks must not belong to a store that is gone: they would be cut off. */
-static bool check_no_blocks(const struct opening *o)
-{
-	struct stat st;
-
-	if (fstatat(o->store->blocks_fd, "blk00000.dat", &st, 0) != 0 || st.st_size == 0)
-		return true;
-	return refuse(o,
-		"%.*s/blocks is there but its store is not: "
-		"move it away, then bb-chain import can read it",
-		PATH_SHOWN - 40, o->dir);
-}
-
-/* A new store gets its name when it is whole: what a crash leaves before is made anew. */
-static bool create(const struct opening *o)
-{
-	struct bb_store *s = o->store;
-	char *path = NULL;
-	bool ok;
-	int err;
-
-	if (!check_no_blocks(o))
-		return false;
-	unlinkat(o->chain_fd, "new.mdb", 0);
-	unlinkat(o->chain_fd, "new.mdb-lock", 0);
-	if (asprintf(&path, "%s/new.mdb", s->path) < 0)
-		return refuse_path(o, "make", "/chain", strerror(ENOMEM));
-	err = open_env(&s->env, path, MDB_NOSUBDIR);
-	free(path);
-	if (err)
-		return refuse_path(o, "make", "/chain/new.mdb", reason(s, err));
-	ok = fill_new(s, o->network);
-	mdb_env_close(s->env);
-	s->env = NULL;
-	if (!ok)
-		return refuse(o, "cannot make %s", s->why);
-	unlinkat(o->chain_fd, "new.mdb-lock", 0);
-	if (renameat(o->chain_fd, "new.mdb", o->chain_fd, "data.mdb") != 0 ||
-		fsync(o->chain_fd) != 0)
-		return refuse_path(o, "make", "/chain/data.mdb", strerror(errno));
-	return true;
-}
-
-static bool find_data(const struct opening *o)
-{
-	return faccessat(o->chain_fd, "data.mdb", F_OK, 0) == 0 || errno != ENOENT;
-}
-
-static bool find_or_create(const struct opening *o)
-{
-	const int lock_fd = o->store->lock_fd;
-	bool ok;
-
-	if (find_data(o))
-		return true;
-	if (set_lock(lock_fd, F_SETLKW, LOCK_CREATOR, F_WRLCK) != 0)
-		return refuse_path(o, "lock", "/lock", strerror(errno));
-	ok = find_data(o) || create(o);
-	set_lock(lock_fd, F_SETLK, LOCK_CREATOR, F_UNLCK);
-	return ok;
-}
-
-/* LMDB itself takes an empty file for a new one, and believes what it reads. */
-static bool check_head(const struct opening *o)
-{
-	const int fd = openat(o->chain_fd, "data.mdb", O_RDONLY | O_CLOEXEC);
-	enum bb_extent_head head;
-
-	if (fd < 0)
-		return refuse_path(o, "open", "/chain/data.mdb", strerror(errno));
-	head = bb_extent_head(fd);
-	close(fd);
-	if (head == BB_HEAD_SHORT)
-		return refuse_data(o, "is cut short");
-	return head == BB_HEAD_GOOD || refuse_data(o, "is no store of bb-chain");
-}
-
-static bool refuse_env(const struct opening *o, int err)
-{
-	if (err == MDB_INVALID || err == MDB_VERSION_MISMATCH)
-		return refuse_data(o, "is no store of bb-chain");
-	if (err == EACCES && faccessat(o->chain_fd, "lock.mdb", R_OK | W_OK, AT_EACCESS) != 0)
-		return refuse_path(
-			o, "write", "/chain/lock.mdb, as readers must too", strerror(err));
-	return refuse_path(o, "open", "/chain/data.mdb", reason(o->store, err));
-}
-
 /* Processes that were killed hold readers' places until somebody looks. */
-static bool begin_snapshot(MDB_txn **txn, struct bb_store *s)
+bool bb_store_snapshot(MDB_txn **txn, struct bb_store *s)
 {
 	int err = mdb_txn_begin(s->env, NULL, MDB_RDONLY, txn);
 
 	if (err == MDB_READERS_FULL && mdb_reader_check(s->env, NULL) == 0)
 		err = mdb_txn_begin(s->env, NULL, MDB_RDONLY, txn);
-	return done(s, err);
+	return bb_store_done(s, err);
 }
 
-/* How far the committed pages go. */
-struct extent {
-	int fd;
-	uint64_t pages;
-	uint32_t page_size;
-};
-
-static struct extent committed(struct bb_store *s)
+struct bb_extent bb_store_extent(struct bb_store *s)
 {
-	struct extent x = {.fd = -1};
+	struct bb_extent x = {.fd = -1};
 	MDB_envinfo info;
 	MDB_stat st;
 
@@ -428,11 +67,9 @@ static struct extent committed(struct bb_store *s)
 	return x;
 }
 
-/* Lengthen the file over pages that were never written (extent.h), so that whoever opens it
- * next sees at once that nothing is missing. Only while no other process can write. */
-static void fill_extent(struct bb_store *s)
+void bb_store_fill(struct bb_store *s)
 {
-	const struct extent x = committed(s);
+	const struct bb_extent x = bb_store_extent(s);
 	int err = 0;
 
 	if (bb_extent_short(x.fd, x.pages, x.page_size))
@@ -440,152 +77,11 @@ static void fill_extent(struct bb_store *s)
 	(void)err; /* it is of use, but not needed */
 }
 
-static bool check_extent(const struct opening *o)
-{
-	struct bb_store *s = o->store;
-	const struct extent x = committed(s);
-	bool whole = false;
-
-	if (!bb_extent_short(x.fd, x.pages, x.page_size))
-		return true;
-	/* A snapshot's meta page lasts until the second commit after it. */
-	for (int i = 0; !whole && i < 8; i++) {
-		if (!begin_snapshot(&s->txn, s))
-			return refuse(o, "%s", s->why);
-		whole = bb_extent_whole(x.fd, mdb_txn_id(s->txn), x.page_size);
-		mdb_txn_abort(s->txn);
-		s->txn = NULL;
-	}
-	return whole || refuse_data(o, "is cut short");
-}
-
-static bool open_table(const struct opening *o, enum bb_table t)
-{
-	struct bb_store *s = o->store;
-	int err = mdb_dbi_open(s->txn, table_names[t], 0, &s->table[t]);
-
-	if (err == MDB_NOTFOUND)
-		return refuse_data(o, "is no store of bb-chain");
-	return err == 0 || refuse_path(o, "read", "/chain/data.mdb", reason(s, err));
-}
-
-static bool check_format(const struct opening *o)
-{
-	const uint64_t format = bb_store_number(o->store, "format");
-
-	if (!format)
-		return refuse_data(o, "is no store of bb-chain");
-	return format == FORMAT ||
-	       refuse(o, "the store in %.*s is of format %llu, not %d", PATH_SHOWN, o->dir,
-		       (unsigned long long)format, FORMAT);
-}
-
-static bool check_network(const struct opening *o)
-{
-	struct bb_store *s = o->store;
-	const struct bb_network *n = o->network;
-	struct bb_span name = {0}, genesis = {0}, rules = {0};
-	unsigned char wanted[32];
-
-	bb_store_get(&name, s, BB_META, BB_LIT("network"));
-	bb_store_get(&genesis, s, BB_META, BB_LIT("genesis"));
-	bb_store_get(&rules, s, BB_META, BB_LIT("rules"));
-	if (!hash_rules(wanted, n))
-		return refuse_path(o, "open", "", strerror(ENOMEM));
-	if (!bb_span_is(name, n->name))
-		return refuse(o, "the store in %.*s is of network %.*s, not %s", PATH_SHOWN,
-			o->dir, (int)(name.len < sizeof(n->name) ? name.len : sizeof(n->name)),
-			name.data ? (const char *)name.data : "", n->name);
-	if (!bb_span_equal(genesis, BB_SPAN(n->genesis, 32)))
-		return refuse(o,
-			"the store in %.*s is of a network %s with another genesis block",
-			PATH_SHOWN, o->dir, n->name);
-	return bb_span_equal(rules, BB_SPAN(wanted, 32)) ||
-	       refuse(o, "the store in %.*s is of a network %s with other parameters",
-		       PATH_SHOWN, o->dir, n->name);
-}
-
-/* Handles opened in a transaction stay when it is committed. */
-static bool open_tables(const struct opening *o)
-{
-	struct bb_store *s = o->store;
-	bool ok;
-
-	if (!begin_snapshot(&s->txn, s))
-		return refuse(o, "%s", s->why);
-	s->seen = mdb_txn_id(s->txn);
-	ok = open_table(o, BB_META) && check_format(o) && check_network(o);
-	for (size_t i = 0; ok && i < BB_TABLE_COUNT; i++)
-		ok = open_table(o, i);
-	mdb_txn_commit(s->txn);
-	s->txn = NULL;
-	return ok && (!s->why || refuse(o, "%s", s->why));
-}
-
-static void find_map(struct bb_store *s)
-{
-	int fd;
-
-	if (mdb_env_get_fd(s->env, &fd) == 0)
-		bb_map_find(&s->map, &s->map_len, fd);
-}
-
-static bool open_store(struct opening *o)
-{
-	struct bb_store *s = o->store;
-	const bool writing = o->mode != BB_STORE_READ;
-	int err;
-
-	if (asprintf(&s->path, "%s/chain", o->dir) < 0) {
-		s->path = NULL;
-		return refuse_path(o, "open", "", strerror(ENOMEM));
-	}
-	s->writing = writing;
-	if (!open_base(o) || (writing && !take_lock(o)))
-		return false;
-	if (!writing && faccessat(o->dir_fd, "chain/data.mdb", F_OK, 0) != 0 && errno == ENOENT)
-		return refuse_absent(o);
-	if (!open_below(&o->chain_fd, o, "/chain") || !open_below(&s->blocks_fd, o, "/blocks"))
-		return false;
-	bb_flat_init(&s->flat, s->blocks_fd, o->network->magic);
-	if (writing && !find_or_create(o))
-		return false;
-	if (!check_head(o))
-		return false;
-	err = open_env(&s->env, s->path, writing ? 0 : MDB_RDONLY);
-	if (err)
-		return refuse_env(o, err);
-	find_map(s);
-	return check_extent(o) && open_tables(o);
-}
-
-static void close_fd(int *fd)
+void bb_close_fd(int *fd)
 {
 	if (*fd >= 0)
 		close(*fd);
 	*fd = -1;
-}
-
-bool bb_store_open(struct bb_store *s, char message[BB_STORE_MESSAGE], const char *dir,
-	enum bb_store_mode mode, const struct bb_network *n)
-{
-	struct opening o = {.store = s,
-		.message = message,
-		.dir = dir,
-		.mode = mode,
-		.network = n,
-		.dir_fd = -1,
-		.chain_fd = -1};
-	bool ok;
-
-	*s = (struct bb_store){.blocks_fd = -1, .lock_fd = -1};
-	bb_flat_init(&s->flat, -1, n->magic);
-	ok = open_store(&o);
-	close_fd(&o.dir_fd);
-	close_fd(&o.chain_fd);
-	if (!ok)
-		bb_store_close(s);
-	return ok;
 }
 
 void bb_store_close(struct bb_store *s)
@@ -598,8 +94,8 @@ void bb_store_close(struct bb_store *s)
 		mdb_env_close(s->env);
 	s->env = NULL;
 	bb_flat_close(&s->flat);
-	close_fd(&s->blocks_fd);
-	close_fd(&s->lock_fd); /* the last, for it lets the next writer in */
+	bb_close_fd(&s->blocks_fd);
+	bb_close_fd(&s->lock_fd); /* the last, for it lets the next writer in */
 	free(s->path);
 	s->path = NULL;
 }
@@ -608,7 +104,8 @@ void bb_store_close(struct bb_store *s)
 
 static bool begin_reader(struct bb_store *s)
 {
-	if (s->idle ? !done(s, mdb_txn_renew(s->idle)) : !begin_snapshot(&s->idle, s))
+	if (s->idle ? !bb_store_done(s, mdb_txn_renew(s->idle))
+		    : !bb_store_snapshot(&s->idle, s))
 		return false;
 	s->txn = s->idle;
 	return true;
@@ -619,17 +116,17 @@ static void seek_end(struct bb_store *s)
 	const uint64_t file = bb_store_number(s, "file"), end = bb_store_number(s, "end");
 
 	if (file > UINT32_MAX || end > BB_FLAT_MAX)
-		fail(s, "/chain", "the end of the blocks is damaged");
+		bb_store_fail(s, "/chain", "the end of the blocks is damaged");
 	bb_flat_seek(&s->flat, (uint32_t)file, (uint32_t)end);
 }
 
 static bool begin_writer(struct bb_store *s)
 {
 	mdb_reader_check(s->env, NULL);
-	if (!done(s, mdb_txn_begin(s->env, NULL, 0, &s->txn)))
+	if (!bb_store_done(s, mdb_txn_begin(s->env, NULL, 0, &s->txn)))
 		return false;
 	s->writes = 0;
-	fill_extent(s);
+	bb_store_fill(s);
 	seek_end(s);
 	if (s->why)
 		bb_store_end(s);
@@ -639,7 +136,7 @@ static bool begin_writer(struct bb_store *s)
 bool bb_store_begin(struct bb_store *s)
 {
 	if (s->txn)
-		fail(s, "/chain", "a transaction within another");
+		bb_store_fail(s, "/chain", "a transaction within another");
 	if (s->why)
 		return false;
 	return s->writing ? begin_writer(s) : begin_reader(s);
@@ -667,23 +164,23 @@ static void settle_blocks(struct bb_store *s)
 	if (s->why || !s->flat.dirty)
 		return;
 	if (!bb_flat_sync(&s->flat, &why)) {
-		fail(s, "/blocks", why);
+		bb_store_fail(s, "/blocks", why);
 		return;
 	}
 	bb_store_set_number(s, "file", s->flat.file);
 	bb_store_set_number(s, "end", s->flat.end);
 }
 
-/* See fill_extent. Another process may be writing already, so this waits for its turn. */
+/* See bb_store_fill. Another process may be writing already, so this waits for its turn. */
 static void fill_after_commit(struct bb_store *s)
 {
-	const struct extent x = committed(s);
+	const struct bb_extent x = bb_store_extent(s);
 	MDB_txn *turn;
 
 	if (!bb_extent_short(x.fd, x.pages, x.page_size) ||
 		mdb_txn_begin(s->env, NULL, 0, &turn) != 0)
 		return;
-	fill_extent(s);
+	bb_store_fill(s);
 	mdb_txn_abort(turn);
 }
 
@@ -691,7 +188,7 @@ static void fill_after_commit(struct bb_store *s)
  * when data.mdb changes. */
 static void announce(const struct bb_store *s)
 {
-	while (pwrite(s->lock_fd, "", 1, LOCK_FILE_NEWS) < 0 && errno == EINTR)
+	while (pwrite(s->lock_fd, "", 1, BB_LOCK_NEWS) < 0 && errno == EINTR)
 		;
 }
 
@@ -705,7 +202,7 @@ bool bb_store_commit(struct bb_store *s)
 		return !s->why;
 	}
 	id = mdb_txn_id(s->txn);
-	if (!done(s, mdb_txn_commit(s->txn))) {
+	if (!bb_store_done(s, mdb_txn_commit(s->txn))) {
 		s->txn = NULL;
 		return false;
 	}
@@ -718,187 +215,4 @@ bool bb_store_commit(struct bb_store *s)
 		announce(s);
 	}
 	return true;
-}
-
-/* Entries. */
-
-static bool usable(struct bb_store *s)
-{
-	if (!s->txn)
-		fail(s, "/chain", "no transaction is open");
-	return !s->why;
-}
-
-static bool writable(struct bb_store *s, struct bb_span key)
-{
-	if (!s->writing)
-		fail(s, "/chain", "the store is open for reading");
-	else if (!key.len || key.len > (size_t)mdb_env_get_maxkeysize(s->env))
-		fail(s, "/chain", "a key is empty or too long");
-	return usable(s);
-}
-
-/* Pages that were read on the way to a write have been copied, and will hardly be read again.
- */
-static void wrote(struct bb_store *s)
-{
-	enum { MANY = 1 << 13 };
-
-	if (++s->writes % MANY == 0)
-		bb_map_let_go(s->map, s->map_len);
-}
-
-static MDB_val val(struct bb_span s)
-{
-	return (MDB_val){.mv_size = s.len, .mv_data = (void *)s.data};
-}
-
-static struct bb_span span(const MDB_val *v)
-{
-	return BB_SPAN(v->mv_data, v->mv_size);
-}
-
-bool bb_store_get(
-	struct bb_span *value, struct bb_store *s, enum bb_table t, struct bb_span key)
-{
-	MDB_val k = val(key), v;
-
-	if (!usable(s) || !key.len || !done(s, mdb_get(s->txn, s->table[t], &k, &v)))
-		return false;
-	*value = span(&v);
-	return true;
-}
-
-bool bb_store_has(struct bb_store *s, enum bb_table t, struct bb_span key)
-{
-	struct bb_span ignored;
-
-	return bb_store_get(&ignored, s, t, key);
-}
-
-void bb_store_put(struct bb_store *s, enum bb_table t, struct bb_span key, struct bb_span value)
-{
-	MDB_val k = val(key), v = val(value);
-
-	if (writable(s, key) && done(s, mdb_put(s->txn, s->table[t], &k, &v, 0)))
-		wrote(s);
-}
-
-bool bb_store_del(struct bb_store *s, enum bb_table t, struct bb_span key)
-{
-	MDB_val k = val(key);
-
-	if (!writable(s, key) || !done(s, mdb_del(s->txn, s->table[t], &k, NULL)))
-		return false;
-	wrote(s);
-	return true;
-}
-
-uint64_t bb_store_count(struct bb_store *s, enum bb_table t)
-{
-	MDB_stat st;
-
-	return usable(s) && done(s, mdb_stat(s->txn, s->table[t], &st)) ? st.ms_entries : 0;
-}
-
-bool bb_cursor_open(struct bb_cursor *c, struct bb_store *s, enum bb_table t)
-{
-	*c = (struct bb_cursor){.store = s};
-	return usable(s) && done(s, mdb_cursor_open(s->txn, s->table[t], &c->at));
-}
-
-void bb_cursor_close(struct bb_cursor *c)
-{
-	if (c->at)
-		mdb_cursor_close(c->at);
-	c->at = NULL;
-}
-
-static bool move(struct bb_cursor *c, struct bb_span key, MDB_cursor_op op)
-{
-	MDB_val k = val(key), v;
-
-	if (!c->at || !usable(c->store) || !done(c->store, mdb_cursor_get(c->at, &k, &v, op)))
-		return false;
-	c->key = span(&k);
-	c->value = span(&v);
-	return true;
-}
-
-bool bb_cursor_seek(struct bb_cursor *c, struct bb_span key)
-{
-	return move(c, key, key.len ? MDB_SET_RANGE : MDB_FIRST);
-}
-
-bool bb_cursor_first(struct bb_cursor *c)
-{
-	return move(c, BB_SPAN(NULL, 0), MDB_FIRST);
-}
-
-bool bb_cursor_last(struct bb_cursor *c)
-{
-	return move(c, BB_SPAN(NULL, 0), MDB_LAST);
-}
-
-bool bb_cursor_next(struct bb_cursor *c)
-{
-	return move(c, BB_SPAN(NULL, 0), MDB_NEXT);
-}
-
-bool bb_cursor_prev(struct bb_cursor *c)
-{
-	return move(c, BB_SPAN(NULL, 0), MDB_PREV);
-}
-
-void bb_cursor_put(struct bb_cursor *c, struct bb_span key, struct bb_span value)
-{
-	MDB_val k = val(key), v = val(value);
-
-	if (c->at && writable(c->store, key) &&
-		done(c->store, mdb_cursor_put(c->at, &k, &v, 0)))
-		wrote(c->store);
-}
-
-bool bb_cursor_del(struct bb_cursor *c, struct bb_span key)
-{
-	if (!c->at || !writable(c->store, key) || !move(c, key, MDB_SET_KEY) ||
-		!done(c->store, mdb_cursor_del(c->at, 0)))
-		return false;
-	wrote(c->store);
-	return true;
-}
-
-/* Numbers. */
-
-uint64_t bb_store_number(struct bb_store *s, const char *word)
-{
-	struct bb_span v;
-
-	if (!bb_store_get(&v, s, BB_META, BB_SPAN(word, strlen(word))))
-		return 0;
-	if (v.len != 8) {
-		fail(s, "/chain", "a number is damaged");
-		return 0;
-	}
-	return bb_le64(v.data);
-}
-
-void bb_store_set_number(struct bb_store *s, const char *word, uint64_t v)
-{
-	unsigned char bytes[8];
-
-	bb_set_le64(bytes, v);
-	bb_store_put(s, BB_META, BB_SPAN(word, strlen(word)), BB_SPAN(bytes, 8));
-}
-
-struct bb_span bb_key64(unsigned char key[8], uint64_t v)
-{
-	bb_set_be32(key, (uint32_t)(v >> 32));
-	bb_set_be32(key + 4, (uint32_t)v);
-	return BB_SPAN(key, 8);
-}
-
-uint64_t bb_be64(const unsigned char p[8])
-{
-	return (uint64_t)bb_be32(p) << 32 | bb_be32(p + 4);
 }

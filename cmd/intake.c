@@ -6,7 +6,7 @@
 #include "base/hex.h"
 
 enum {
-	AHEAD = 8,
+	AHEAD = 4,
 	MUCH = 1 << 20,		 /* bytes of verdicts */
 	KEPT = 16 << 20,	 /* of a buffer, for the next */
 	MAX_IN_FLIGHT = 64 << 20 /* bytes on their way, but for one */
@@ -130,12 +130,14 @@ static const char *prepare_block_line(struct arrival *a, const struct bb_json *d
 
 static const char *prepare_line(struct arrival *a)
 {
+	const struct bb_span text = BB_SPAN(a->text.data, a->text.len);
 	const struct bb_json *doc, *from;
 	const char *why;
 
-	doc = bb_json_parse(&a->arena, &why, BB_SPAN(a->text.data, a->text.len));
+	doc = bb_json_parse(&a->arena, &why, text);
 	if (!doc)
-		return why;
+		return tool_is_hex(text) ? "malformed JSON (hex goes through bb-decode first)"
+					 : why;
 	if ((from = bb_json_get(doc, "from")))
 		a->from = from->raw;
 	if (bb_line_is_block(doc))
@@ -316,14 +318,14 @@ static void put_events(struct intake *k)
 	bb_store_end(s);
 }
 
-void intake_commit(struct intake *k)
+static void settle(struct intake *k, bool (*commit)(struct bb_ledger *l))
 {
 	struct chain *c = k->chain;
 	const bool news = c->store.txn;
 
 	if (k->failed)
 		return;
-	if (news && !bb_ledger_commit(&k->ledger)) {
+	if (news && !commit(&k->ledger)) {
 		intake_failed(k);
 		return;
 	}
@@ -334,6 +336,11 @@ void intake_commit(struct intake *k)
 	k->stop = !bb_sink_flush(&c->out) || k->stop;
 	if (c->store.why)
 		intake_failed(k);
+}
+
+void intake_commit(struct intake *k)
+{
+	settle(k, bb_ledger_commit);
 }
 
 bool intake_knows(struct intake *k, const unsigned char id[32])
@@ -417,16 +424,10 @@ void intake_drain(struct intake *k)
 
 static uint64_t last_event(struct bb_store *s)
 {
-	struct bb_cursor at;
 	uint64_t seq = 0;
 
-	if (!bb_store_begin(s))
-		return 0;
-	if (bb_cursor_open(&at, s, BB_EVENTS)) {
-		if (bb_cursor_last(&at) && at.key.len == 8)
-			seq = bb_be64(at.key.data);
-		bb_cursor_close(&at);
-	}
+	if (bb_store_begin(s))
+		seq = chain_last_event(s);
 	bb_store_end(s);
 	return seq;
 }
@@ -473,10 +474,10 @@ bool intake_open(struct intake *k, enum bb_store_mode mode)
 void intake_close(struct intake *k)
 {
 	intake_drain(k);
-	intake_commit(k);
-	team_free(k->team);
-	bb_ledger_close(&k->ledger);
 	for (size_t i = 0; i < k->depth; i++)
 		intake_free(&k->ring[i]);
 	free(k->ring);
+	settle(k, bb_ledger_finish);
+	team_free(k->team);
+	bb_ledger_close(&k->ledger);
 }

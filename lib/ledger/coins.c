@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "bitcoin/script.h"
-#include "ledger/keysort.h"
 #include "ledger/rows.h"
 
 bool bb_output_is_coin(const struct bb_txout *out)
@@ -278,7 +277,7 @@ static void mark(struct bb_coins *c, struct bb_coin_entry *e)
 		return;
 	if (c->dirty == c->changed_cap) {
 		const size_t cap = c->changed_cap ? 2 * c->changed_cap : MIN_SLOTS;
-		struct bb_coin_entry **changed = realloc(c->changed, cap * sizeof(*changed));
+		struct bb_keyed *changed = realloc(c->changed, cap * sizeof(*changed));
 		if (!changed || cap > UINT32_MAX) {
 			c->changed = changed ? changed : c->changed;
 			out_of_memory(c);
@@ -288,8 +287,14 @@ static void mark(struct bb_coins *c, struct bb_coin_entry *e)
 		c->changed = changed;
 		c->changed_cap = cap;
 	}
-	c->changed[c->dirty++] = e;
+	c->changed[c->dirty++] = (struct bb_keyed){0, {e}};
 	e->changed = (uint32_t)c->dirty;
+}
+
+/* The n-th of the list, until a flush is done. */
+static struct bb_coin_entry *changed_at(const struct bb_coins *c, size_t n)
+{
+	return (struct bb_coin_entry *)c->changed[n].of.item;
 }
 
 /* And out of it: the last one takes its place. */
@@ -299,8 +304,8 @@ static void unmark(struct bb_coins *c, struct bb_coin_entry *e)
 
 	if (!e->changed)
 		return;
-	last = c->changed[--c->dirty];
-	c->changed[e->changed - 1] = last;
+	last = changed_at(c, --c->dirty);
+	c->changed[e->changed - 1].of.item = last;
 	last->changed = e->changed;
 	e->changed = 0;
 }
@@ -459,8 +464,7 @@ void bb_coins_add(struct bb_coins *c, const struct bb_outpoint *o, const struct 
 
 bool bb_coins_full(const struct bb_coins *c)
 {
-	/* A flush sorts, with two places for each. */
-	return c->bytes + c->dirty * 2 * sizeof(struct bb_keyed) > c->budget;
+	return c->bytes > c->budget;
 }
 
 /* The flush. */
@@ -468,7 +472,7 @@ bool bb_coins_full(const struct bb_coins *c)
 static int compare_outpoints(const void *a, const void *b)
 {
 	const struct bb_keyed *x = a, *y = b;
-	const struct bb_coin_entry *m = x->item, *n = y->item;
+	const struct bb_coin_entry *m = x->of.item, *n = y->of.item;
 	int order;
 
 	if (x->key != y->key)
@@ -479,30 +483,33 @@ static int compare_outpoints(const void *a, const void *b)
 	return m->outpoint.vout < n->outpoint.vout ? -1 : m->outpoint.vout > n->outpoint.vout;
 }
 
-static bool write_coins(struct bb_coins *c, struct bb_keyed *order)
+/* The list in the order of the table's keys; its entries no longer know their places. */
+static bool sort_changed(struct bb_coins *c)
+{
+	if (bb_keysort(c->changed, c->dirty, compare_outpoints))
+		return true;
+	out_of_memory(c);
+	return false;
+}
+
+static bool write_coins(struct bb_coins *c)
 {
 	unsigned char key[BB_OUTPOINT_MAX];
 	struct bb_buf value = {0};
 	struct bb_cursor at;
 
 	for (size_t i = 0; i < c->dirty; i++)
-		order[i] = (struct bb_keyed){
-			bb_be64(c->changed[i]->outpoint.txid), c->changed[i]};
-	if (!bb_keysort(order, c->dirty, compare_outpoints) ||
-		!bb_buf_room(&value, BB_MAX_SCRIPT + 20)) {
-		out_of_memory(c);
+		c->changed[i].key = bb_be64(changed_at(c, i)->outpoint.txid);
+	if (!sort_changed(c) || !bb_cursor_open(&at, c->store, BB_COINS))
 		return false;
-	}
-	if (!bb_cursor_open(&at, c->store, BB_COINS)) {
-		bb_buf_free(&value);
-		return false;
-	}
 	for (size_t i = 0; i < c->dirty; i++) {
-		const struct bb_coin_entry *e = order[i].item;
+		const struct bb_coin_entry *e = changed_at(c, i);
 		const struct bb_coin coin = coin_of(e);
 		const struct bb_span k = bb_outpoint_key(key, &e->outpoint);
 		value.len = 0;
 		bb_put_coin(&value, &coin);
+		if (value.failed)
+			out_of_memory(c);
 		if (e->state & SPENT)
 			bb_cursor_del(&at, k);
 		else
@@ -513,26 +520,22 @@ static bool write_coins(struct bb_coins *c, struct bb_keyed *order)
 	return true;
 }
 
-static bool write_unspent(struct bb_coins *c, struct bb_keyed *order)
+static bool write_unspent(struct bb_coins *c)
 {
 	unsigned char key[8 + BB_OUTPOINT_MAX];
 	struct bb_cursor at;
 
 	for (size_t i = 0; i < c->dirty; i++) {
-		const struct bb_coin_entry *e = c->changed[i];
+		const struct bb_coin_entry *e = changed_at(c, i);
 		bb_script_prefix(key, BB_SPAN(e->script, e->script_len));
-		order[i] = (struct bb_keyed){bb_be64(key), e};
+		c->changed[i].key = bb_be64(key);
 	}
-	if (!bb_keysort(order, c->dirty, compare_outpoints)) {
-		out_of_memory(c);
-		return false;
-	}
-	if (!bb_cursor_open(&at, c->store, BB_UNSPENT))
+	if (!sort_changed(c) || !bb_cursor_open(&at, c->store, BB_UNSPENT))
 		return false;
 	for (size_t i = 0; i < c->dirty; i++) {
-		const struct bb_coin_entry *e = order[i].item;
+		const struct bb_coin_entry *e = changed_at(c, i);
 		struct bb_span k;
-		bb_key64(key, order[i].key);
+		bb_key64(key, c->changed[i].key);
 		k = BB_SPAN(key, 8 + bb_outpoint_key(key + 8, &e->outpoint).len);
 		if (e->state & SPENT)
 			bb_cursor_del(&at, k);
@@ -546,30 +549,24 @@ static bool write_unspent(struct bb_coins *c, struct bb_keyed *order)
 /* What was written is as in the store now; spent coins are in neither. */
 static void settle(struct bb_coins *c)
 {
-	while (c->dirty) {
-		struct bb_coin_entry *e = c->changed[c->dirty - 1];
-		if (e->state & SPENT) {
+	const size_t count = c->dirty;
+
+	c->dirty = 0;
+	for (size_t i = 0; i < count; i++) {
+		struct bb_coin_entry *e = changed_at(c, i);
+		e->changed = 0;
+		if (e->state & SPENT)
 			forget(c, find(c, &e->outpoint));
-			continue;
-		}
-		unmark(c, e);
-		e->state = 0;
+		else
+			e->state = 0;
 	}
 }
 
+/* A failure in its midst leaves nothing to go on with but bb_coins_drop. */
 void bb_coins_flush(struct bb_coins *c)
 {
-	struct bb_keyed *order;
-
-	if (!c->dirty || c->store->why)
-		return;
-	if (!(order = malloc(c->dirty * sizeof(*order)))) {
-		out_of_memory(c);
-		return;
-	}
-	if (write_coins(c, order) && write_unspent(c, order))
+	if (c->dirty && !c->store->why && write_coins(c) && write_unspent(c))
 		settle(c);
-	free(order);
 }
 
 /* Trimming: what is spent next is mostly what came last. */

@@ -12,6 +12,7 @@
  * last), then the script. */
 
 #include "bitcoin/block.h"
+#include "ledger/keysort.h"
 #include "ledger/store.h"
 
 struct bb_coin {
@@ -41,7 +42,7 @@ struct bb_coins {
 	struct bb_coin_entry **slot; /* a hash table, probed linearly */
 	unsigned char *tag;	     /* of each slot: seven bits of the hash */
 	size_t slots, entries, gone;
-	struct bb_coin_entry **changed; /* those that differ from the store */
+	struct bb_keyed *changed; /* those that differ from the store */
 	size_t dirty, changed_cap;
 	size_t bytes;
 	uint64_t key[4]; /* of the hash, random */

@@ -10,11 +10,14 @@
 
 struct bb_keyed {
 	uint64_t key; /* the first 8 bytes, big-endian */
-	const void *item;
+	union {
+		const void *item;
+		uint64_t rest;
+	} of;
 };
 
-/* `compare` takes pointers to struct bb_keyed, as for qsort, and orders equal keys too. False:
- * memory; the order is then undefined. */
+/* In place. `compare` takes pointers to struct bb_keyed, as for qsort, and orders equal keys
+ * too. False: memory; nothing is lost, but the order is undefined. */
 bool bb_keysort(struct bb_keyed *k, size_t count, int (*compare)(const void *a, const void *b));
 
 #endif

@@ -67,19 +67,35 @@ bool bb_ledger_full(const struct bb_ledger *l)
 	return bb_coins_full(&l->coins) || bb_rows_bytes(&l->rows) > l->coins.budget / 2;
 }
 
+/* The coins are written by now, and give back memory for the rows. */
+static bool settle(struct bb_ledger *l)
+{
+	bb_rows_flush(&l->rows);
+	if (bb_store_commit(l->store))
+		return true;
+	bb_coins_drop(&l->coins);
+	bb_rows_drop(&l->rows);
+	return false;
+}
+
 bool bb_ledger_commit(struct bb_ledger *l)
 {
 	if (!l->store->txn)
 		return !l->store->why;
 	bb_coins_flush(&l->coins);
 	bb_coins_trim(&l->coins);
-	bb_rows_flush(&l->rows);
-	if (!bb_store_commit(l->store)) {
-		bb_coins_drop(&l->coins);
-		bb_rows_drop(&l->rows);
-		return false;
-	}
-	return true;
+	return settle(l);
+}
+
+bool bb_ledger_finish(struct bb_ledger *l)
+{
+	if (!l->store->txn)
+		return !l->store->why;
+	bb_arena_free(&l->arena);
+	bb_buf_free(&l->bytes);
+	bb_coins_flush(&l->coins);
+	bb_coins_drop(&l->coins);
+	return settle(l);
 }
 
 bool bb_ledger_tip(struct bb_node *tip, struct bb_ledger *l)

@@ -87,6 +87,8 @@ bool bb_ledger_reconsider(struct bb_verdict *v, enum bb_outcome *r, struct bb_le
 bool bb_ledger_full(const struct bb_ledger *l);
 /* Everything so far to the disk. The next call that changes anything begins a transaction. */
 bool bb_ledger_commit(struct bb_ledger *l);
+/* The same as the last of many: with what is written, memory is given back on the way. */
+bool bb_ledger_finish(struct bb_ledger *l);
 
 /* The tip as of the transaction at hand or, between them, the last one; false before genesis.
  */

@@ -33,17 +33,19 @@ void bb_script_prefix(unsigned char prefix[8], struct bb_span script)
 	memcpy(prefix, hash, 8);
 }
 
-/* What is to be written, in order of arrival: of several for one key the last counts. */
-struct bb_pending_row {
-	uint64_t prefix; /* as a number, big-endian */
-	int32_t height;
-	uint32_t offset : 24, history : 1, add : 1;
-};
+/* A row that is to be written: its prefix as a number, and the rest as another. */
+
+enum { IN_HISTORY = 1 };
+
+static uint64_t rest_of(int32_t height, size_t offset)
+{
+	return (uint64_t)(uint32_t)height << 32 | (offset & 0xffffff) << 8;
+}
 
 static bool make_room(struct bb_rows *r, size_t count)
 {
 	size_t cap = r->cap ? r->cap : 1024;
-	struct bb_pending_row *row;
+	struct bb_keyed *row;
 
 	if (r->cap - r->count >= count)
 		return true;
@@ -56,27 +58,28 @@ static bool make_room(struct bb_rows *r, size_t count)
 	return true;
 }
 
-static void push(struct bb_rows *r, struct bb_pending_row row, const unsigned char prefix[8])
+static void push(struct bb_rows *r, uint64_t rest, const unsigned char prefix[8])
 {
-	row.prefix = bb_be64(prefix);
-	r->row[r->count++] = row;
+	r->row[r->count++] = (struct bb_keyed){bb_be64(prefix), {.rest = rest}};
 }
 
-static void push_script(struct bb_rows *r, struct bb_pending_row row, struct bb_span script)
+static void push_script(struct bb_rows *r, uint64_t rest, struct bb_span script)
 {
 	unsigned char prefix[8];
 
 	if (bb_script_is_unspendable(script))
 		return;
 	bb_script_prefix(prefix, script);
-	push(r, row, prefix);
+	push(r, rest, prefix);
 }
 
-static int compare_prefixes(const void *a, const void *b)
+static int compare_rows(const void *a, const void *b)
 {
-	const struct bb_pending_row *x = a, *y = b;
+	const struct bb_keyed *x = a, *y = b;
 
-	return x->prefix < y->prefix ? -1 : x->prefix > y->prefix;
+	if (x->key != y->key)
+		return x->key < y->key ? -1 : 1;
+	return x->of.rest < y->of.rest ? -1 : x->of.rest > y->of.rest;
 }
 
 /* A transaction's rows from `first` on differ in their prefixes alone: each once. */
@@ -87,10 +90,10 @@ static void make_distinct(struct bb_rows *r, size_t first)
 	size_t end = first;
 
 	if (many)
-		qsort(r->row + first, r->count - first, sizeof(*r->row), compare_prefixes);
+		qsort(r->row + first, r->count - first, sizeof(*r->row), compare_rows);
 	for (size_t i = first; i < r->count; i++) {
 		size_t k = many && end > first ? end - 1 : first;
-		while (k < end && r->row[k].prefix != r->row[i].prefix)
+		while (k < end && r->row[k].key != r->row[i].key)
 			k++;
 		if (k == end)
 			r->row[end++] = r->row[i];
@@ -98,21 +101,21 @@ static void make_distinct(struct bb_rows *r, size_t first)
 	r->count = end;
 }
 
-static bool put_tx(struct bb_rows *r, struct bb_pending_row row, const unsigned char txid[32],
+static bool put_tx(struct bb_rows *r, uint64_t rest, const unsigned char txid[32],
 	const struct bb_tx *tx, const struct bb_prevout *prevouts, size_t spent)
 {
 	size_t first;
 
 	if (!make_room(r, 1 + tx->out_count + spent))
 		return false;
-	push(r, row, txid);
+	push(r, rest, txid);
 	first = r->count;
-	row.history = 1;
+	rest |= IN_HISTORY;
 	for (size_t i = 0; i < tx->out_count; i++)
-		push_script(r, row, tx->out[i].script);
+		push_script(r, rest, tx->out[i].script);
 	for (size_t i = 0; i < spent; i++)
 		if (prevouts[i].known)
-			push_script(r, row, prevouts[i].script);
+			push_script(r, rest, prevouts[i].script);
 	make_distinct(r, first);
 	return true;
 }
@@ -122,14 +125,16 @@ bool bb_rows_block(struct bb_rows *r, const struct bb_block *block,
 {
 	size_t offset = BB_HEADER_SIZE + bb_compact_len(block->tx_count);
 
+	/* A row may be added, taken away, and added again: in the order of these. */
+	if (add != r->add)
+		bb_rows_flush(r);
+	r->add = add;
 	for (size_t i = 0; i < block->tx_count; i++) {
 		const struct bb_tx *tx = &block->tx[i];
-		const struct bb_pending_row row = {
-			.height = height, .offset = offset & 0xffffff, .add = add};
 		const size_t spent = i ? tx->in_count : 0; /* the coinbase spends nothing */
 		unsigned char txid[32];
 		bb_block_txid(txid, block, i);
-		if (!put_tx(r, row, txid, tx, prevouts, spent))
+		if (!put_tx(r, rest_of(height, offset), txid, tx, prevouts, spent))
 			return false;
 		if (spent)
 			prevouts += spent;
@@ -140,63 +145,31 @@ bool bb_rows_block(struct bb_rows *r, const struct bb_block *block,
 
 enum bb_table bb_rows_at(unsigned char key[BB_ROW_SIZE], const struct bb_rows *r, size_t i)
 {
-	const struct bb_pending_row *p = &r->row[i];
-	const struct bb_row row = {.height = p->height, .offset = p->offset};
+	const uint64_t rest = r->row[i].of.rest;
+	const struct bb_row row = {
+		.height = (int32_t)(rest >> 32), .offset = rest >> 8 & 0xffffff};
 
-	bb_key64(key, p->prefix);
+	bb_key64(key, r->row[i].key);
 	bb_row_key(key, key, &row);
-	return p->history ? BB_HISTORY : BB_TXS;
+	return rest & IN_HISTORY ? BB_HISTORY : BB_TXS;
 }
 
 size_t bb_rows_bytes(const struct bb_rows *r)
 {
-	/* A flush sorts, with two places for each. */
-	return r->cap * sizeof(*r->row) + r->count * 2 * sizeof(struct bb_keyed);
+	return r->count * sizeof(*r->row);
 }
 
-/* By key, then by arrival. */
-static int compare_rows(const void *a, const void *b)
+static void write_table(struct bb_rows *r, enum bb_table table)
 {
-	const struct bb_keyed *x = a, *y = b;
-	const struct bb_pending_row *m = x->item, *n = y->item;
-
-	if (x->key != y->key)
-		return x->key < y->key ? -1 : 1;
-	if (m->height != n->height)
-		return m->height < n->height ? -1 : 1;
-	if (m->offset != n->offset)
-		return m->offset < n->offset ? -1 : 1;
-	return m < n ? -1 : m > n;
-}
-
-static bool same_key(const struct bb_pending_row *a, const struct bb_pending_row *b)
-{
-	return a->prefix == b->prefix && a->height == b->height && a->offset == b->offset;
-}
-
-static void write_table(struct bb_rows *r, struct bb_keyed *order, bool history)
-{
-	const enum bb_table table = history ? BB_HISTORY : BB_TXS;
 	unsigned char key[BB_ROW_SIZE];
 	struct bb_cursor at;
-	size_t count = 0;
 
-	for (size_t i = 0; i < r->count; i++)
-		if (r->row[i].history == history)
-			order[count++] = (struct bb_keyed){r->row[i].prefix, &r->row[i]};
-	if (!bb_keysort(order, count, compare_rows)) {
-		if (!r->store->why)
-			r->store->why = "out of memory";
-		return;
-	}
 	if (!bb_cursor_open(&at, r->store, table))
 		return;
-	for (size_t i = 0; i < count; i++) {
-		const struct bb_pending_row *row = order[i].item;
-		if (i + 1 < count && same_key(row, order[i + 1].item))
+	for (size_t i = 0; i < r->count; i++) {
+		if (bb_rows_at(key, r, i) != table)
 			continue;
-		bb_rows_at(key, r, (size_t)(row - r->row));
-		if (row->add)
+		if (r->add)
 			bb_cursor_put(&at, BB_SPAN(key, sizeof(key)), BB_SPAN(NULL, 0));
 		else
 			bb_cursor_del(&at, BB_SPAN(key, sizeof(key)));
@@ -206,17 +179,14 @@ static void write_table(struct bb_rows *r, struct bb_keyed *order, bool history)
 
 void bb_rows_flush(struct bb_rows *r)
 {
-	struct bb_keyed *order;
-
 	if (!r->count || r->store->why)
 		return;
-	if (!(order = malloc(r->count * sizeof(*order)))) {
+	if (!bb_keysort(r->row, r->count, compare_rows)) {
 		r->store->why = "out of memory";
 		return;
 	}
-	write_table(r, order, false);
-	write_table(r, order, true);
-	free(order);
+	write_table(r, BB_TXS);
+	write_table(r, BB_HISTORY);
 	bb_rows_drop(r);
 }
 

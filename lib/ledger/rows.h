@@ -6,12 +6,13 @@
  * Their keys begin with the first 8 bytes of a txid, or of a script's SHA-256: whoever follows
  * one compares the whole, so that two with equal beginnings cost a read and no wrong answer.
  *
- *	BB_TXS, BB_HISTORY	8 bytes, BE32 height, BE24 offset of the transaction in its
- *block BB_UNSPENT		8 bytes, an outpoint's key (coins.h)
+ *	BB_TXS, BB_HISTORY	8 bytes, BE32 height, BE24 transaction's offset in its block
+ *	BB_UNSPENT		8 bytes, an outpoint's key (coins.h)
  *
  * Rows of blocks are gathered, and written in order before a commit. */
 
 #include "ledger/coins.h"
+#include "ledger/keysort.h"
 
 enum { BB_ROW_SIZE = 15 };
 
@@ -29,8 +30,9 @@ void bb_script_prefix(unsigned char prefix[8], struct bb_span script);
 struct bb_rows {
 	struct bb_store *store;
 	/* Private. */
-	struct bb_pending_row *row;
+	struct bb_keyed *row; /* prefix; height, offset and table as one number */
 	size_t count, cap;
+	bool add; /* what is to be done with them */
 };
 
 /* The rows of a block that is connected, or taken back (`add` false): one in BB_TXS for each

@@ -10,6 +10,7 @@
 #include "crypto/hash.h"
 #include "ledger/coinshash.h"
 #include "ledger/events.h"
+#include "ledger/orphans.h"
 
 /* A set as the sum of its members' hashes, in four numbers of 64 bits: what was put in and
  * taken out again leaves nothing. */
@@ -643,8 +644,23 @@ static void check_index(struct check *c, enum bb_table t, const struct sum *due,
 	compare_sums(c, &stored, due, what, by);
 }
 
+/* Leaves are numbers, and nothing else. */
+static void check_leaves(struct check *c)
+{
+	struct bb_cursor at;
+	bool more, empty = true;
+
+	if (!bb_cursor_open(&at, c->s, BB_LEAVES))
+		return;
+	for (more = bb_cursor_first(&at); more && empty; more = bb_cursor_next(&at))
+		empty = !at.value.len;
+	bb_cursor_close(&at);
+	expect_all(c, empty, "leaves: some have values, which they never do");
+}
+
 static void check_tables(struct check *c)
 {
+	check_leaves(c);
 	check_coins(c);
 	if (c->record.failed)
 		c->s->why = "out of memory";
@@ -682,9 +698,9 @@ static void check_events(struct check *c)
 	uint32_t top = BB_NO_NODE;
 	struct bb_node n, tip;
 	struct bb_event e = {0};
-	uint64_t seq = 0;
+	uint64_t seq = 0, count = 0;
 
-	for (; bb_event_after(&e, c->s, seq); seq = e.seq) {
+	for (; bb_event_after(&e, c->s, seq); seq = e.seq, count++) {
 		if (e.seq != seq + 1)
 			wrong(c, "events: there is none between %" PRIu64 " and %" PRIu64, seq,
 				e.seq);
@@ -696,7 +712,8 @@ static void check_events(struct check *c)
 				e.seq);
 		}
 	}
-	if (!expect_all(c, true, NULL))
+	if (!expect_all(
+		    c, bb_store_count(c->s, BB_EVENTS) == count, "events: some have no number"))
 		return;
 	if (bb_tree_tip(&tip, c->s))
 		expect(c, e.kind == BB_EVENT_TIP && top == tip.number, &tip,
@@ -705,6 +722,22 @@ static void check_events(struct check *c)
 }
 
 /* Orphans (orphans.h). */
+
+/* Are the bytes of that kind, and could they be a block's? As the ledger's keep_block asks. */
+static bool orphan_is_of_kind(struct check *c, struct bb_span bytes, unsigned kind)
+{
+	struct bb_block block;
+
+	if (kind == BB_ORPHAN_HEADER)
+		return bytes.len == BB_HEADER_SIZE;
+	bb_arena_reset(&c->arena);
+	if (!bb_block_parse(&block, bytes, &c->arena) || bb_check_block_alone(&block, c->n) ||
+		bb_block_weight(&block) > BB_MAX_BLOCK_WEIGHT)
+		return false;
+	if (!bb_check_witness(&block, false))
+		return kind == BB_ORPHAN_BARE;
+	return kind == BB_ORPHAN_COMMITTED && !bb_check_witness(&block, true);
+}
 
 static bool orphan_fits(struct check *c, const struct bb_cursor *at)
 {
@@ -719,7 +752,7 @@ static bool orphan_fits(struct check *c, const struct bb_cursor *at)
 	bb_header_hash(id, &h);
 	return memcmp(at->key.data, h.prev, 32) == 0 &&
 	       memcmp(at->key.data + 32, id, 32) == 0 &&
-	       !at->key.data[64] == (bytes.len == BB_HEADER_SIZE) &&
+	       orphan_is_of_kind(c, bytes, at->key.data[64]) &&
 	       bb_store_get(
 		       &key, c->s, BB_ORPHAN_AGE, bb_key64(age, bb_le64(at->value.data))) &&
 	       bb_span_equal(key, at->key);

@@ -5,11 +5,20 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "bitcoin/block.h"
 
-enum { READ_SIZE = 1 << 20, FRAME = BLKFILE_FRAME, KEY = 8 };
+enum {
+	READ_SIZE = 1 << 20,
+	FRAME = BLKFILE_FRAME,
+	KEY = 8,
+	/* Bytes that may be tried in vain: so many, and so many for each that was read. Broken
+	 * files come nowhere near it; hostile ones would take the square of their size. */
+	TRIED_ALWAYS = 64 << 20,
+	TRIED_SHARE = 8,
+};
 
 /* Bytes. */
 
@@ -48,6 +57,11 @@ static uint64_t position(const struct blkfile *f)
 	return f->base + f->at;
 }
 
+static bool is_stopped(const struct blkfile *f)
+{
+	return f->stop && *f->stop;
+}
+
 /* One read, behind what is there. */
 static void fill(struct blkfile *f)
 {
@@ -62,7 +76,7 @@ static void fill(struct blkfile *f)
 	}
 	room = bb_buf_room(&f->buf, READ_SIZE);
 	do
-		n = room ? read(f->fd, room, READ_SIZE) : 0;
+		n = room && !is_stopped(f) ? read(f->fd, room, READ_SIZE) : 0;
 	while (n < 0 && errno == EINTR);
 	if (n < 0 || !room)
 		f->why = room ? strerror(errno) : "out of memory";
@@ -108,9 +122,13 @@ static const unsigned char *find_magic(
 static bool is_block(struct blkfile *f, struct bb_span bytes)
 {
 	struct bb_block block;
-	const bool ok = bb_block_parse(&block, bytes, &f->arena);
+	bool ok;
 
+	if (f->tried > TRIED_ALWAYS + TRIED_SHARE * (f->base + f->buf.len))
+		return false;
+	ok = bb_block_parse(&block, bytes, &f->arena);
 	bb_arena_reset(&f->arena);
+	f->tried += ok ? 0 : bytes.len;
 	return ok;
 }
 
@@ -167,13 +185,15 @@ bool blkfile_next(struct bb_span *block, uint64_t *pos, const char **why, struct
 {
 	size_t len;
 
-	while (have(f, 1) && is_blank(f, 0))
+	/* Under some keys a magic begins with what looks blank. */
+	while (have(f, 1) && is_blank(f, 0) && !(have(f, 4) && is_magic(f, here(f))))
 		f->at++;
 	*block = BB_SPAN(NULL, 0);
 	*why = f->why;
 	if (!left(f))
 		return false;
 	if ((f->bad = check_frame(&len, f))) {
+		f->no_magic = left(f) < 4 || !is_magic(f, here(f));
 		pass_over(f);
 		return true;
 	}
@@ -213,14 +233,22 @@ static bool read_key(struct blkfile *f, const char **why, const char *name)
 	return true;
 }
 
+/* Pipes have names, too. */
+static bool is_regular(int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
+}
+
 bool blkfile_open(struct blkfile *f, const char **why, const char *name)
 {
 	const bool is_stdin = strcmp(name, "-") == 0;
 
 	f->name = name;
 	f->at = f->buf.len = 0;
-	f->base = 0;
-	f->ended = false;
+	f->base = f->tried = 0;
+	f->ended = f->can_seek = false;
 	f->bad = f->why = NULL;
 	memset(f->key, 0, KEY);
 	if (!is_stdin && !read_key(f, why, name))
@@ -228,6 +256,7 @@ bool blkfile_open(struct blkfile *f, const char **why, const char *name)
 	f->fd = is_stdin ? STDIN_FILENO : open(name, O_RDONLY | O_CLOEXEC);
 	f->opened = f->fd >= 0;
 	*why = strerror(errno);
+	f->can_seek = !is_stdin && f->opened && is_regular(f->fd);
 	return f->opened;
 }
 
@@ -240,6 +269,12 @@ bool blkfile_is_lines(struct bb_span *bytes, struct blkfile *f)
 	apply_key(f->buf.data, f->buf.len, f, 0);
 	*bytes = BB_SPAN(f->buf.data, f->buf.len);
 	return true;
+}
+
+int blkfile_hand_over(struct blkfile *f)
+{
+	f->opened = false;
+	return f->fd;
 }
 
 bool blkfile_at(struct bb_buf *out, struct blkfile *f, uint64_t pos, size_t len)

@@ -1,20 +1,13 @@
 #include "chain.h"
 
-#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/hex.h"
 #include "base/sandbox.h"
-
-#ifdef __SANITIZE_ADDRESS__
-enum { ASAN = 1 }; /* tells of a fall itself, and better */
-#else
-enum { ASAN = 0 };
-#endif
+#include "fault.h"
 
 void chain_error(struct chain *c, uint64_t line, enum bb_status status, const char *fmt, ...)
 {
@@ -35,36 +28,13 @@ bool chain_failed(struct chain *c)
 	return true;
 }
 
-/* LMDB believes the pages it reads. Where these are damaged it may fall, which then is said. */
-static void fallen(int signal)
-{
-	static const char words[] =
-		"{\"type\":\"error\",\"tool\":\"bb-chain\",\"error\":\"fell while it read the "
-		"store, which may be damaged\"}\n";
-
-	(void)signal;
-	if (write(STDERR_FILENO, words, sizeof(words) - 1) < 0)
-		_exit(BB_SYSTEM);
-	_exit(BB_SYSTEM);
-}
-
-static void catch_crashes(void)
-{
-	const struct sigaction act = {.sa_handler = fallen};
-
-	if (ASAN)
-		return;
-	sigaction(SIGSEGV, &act, NULL);
-	sigaction(SIGBUS, &act, NULL);
-}
-
 void chain_open(struct chain *c, enum bb_store_mode mode)
 {
 	char why[BB_STORE_MESSAGE];
 
 	if (!c->dir)
 		tool_die(c->tool, BB_CALLER, "no directory: neither -d, $BB_DIR nor $HOME");
-	catch_crashes();
+	fault_catch(&c->store);
 	if (!bb_store_open(&c->store, why, c->dir, mode, &c->network))
 		tool_die(c->tool, BB_SYSTEM, "%s", why);
 	bb_sandbox_enter(BB_SANDBOX_READER |
@@ -93,6 +63,31 @@ bool chain_hash(unsigned char hash[32], struct bb_span text)
 	return text.len == 64 && bb_hash_decode(hash, text);
 }
 
+bool chain_empty(struct chain *c)
+{
+	struct bb_node tip;
+
+	if (bb_tree_tip(&tip, &c->store))
+		return false;
+	if (!c->store.why)
+		chain_error(c, 0, BB_NO, "there is no block yet");
+	return true;
+}
+
+static bool is_height(const char *name)
+{
+	const size_t len = strlen(name);
+
+	return len && len <= 10 && strspn(name, "0123456789") == len;
+}
+
+bool chain_names_block(const char *name)
+{
+	unsigned char id[32];
+
+	return is_height(name) || chain_hash(id, BB_SPAN(name, strlen(name)));
+}
+
 bool chain_find(struct bb_node *out, struct chain *c, const char *name)
 {
 	const size_t len = strlen(name);
@@ -100,7 +95,20 @@ bool chain_find(struct bb_node *out, struct chain *c, const char *name)
 
 	if (chain_hash(id, BB_SPAN(name, len)))
 		return bb_tree_find(out, &c->store, id);
-	if (!len || len > 9 || strspn(name, "0123456789") != len)
+	if (!is_height(name) || len > 9)
 		return false;
 	return bb_tree_at(out, &c->store, (int32_t)strtol(name, NULL, 10));
+}
+
+uint64_t chain_last_event(struct bb_store *s)
+{
+	struct bb_cursor at;
+	uint64_t seq = 0;
+
+	if (!bb_cursor_open(&at, s, BB_EVENTS))
+		return 0;
+	if (bb_cursor_last(&at) && at.key.len == 8)
+		seq = bb_be64(at.key.data);
+	bb_cursor_close(&at);
+	return seq;
 }

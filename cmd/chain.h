@@ -68,8 +68,15 @@ int chain_end(struct chain *c);
 void chain_close(struct chain *c);
 /* A hash from an argument or a field; false when it is none. */
 bool chain_hash(unsigned char hash[32], struct bb_span text);
+/* Does the store lack even its first block, or fail? The former is then said. Within a
+ * transaction. */
+bool chain_empty(struct chain *c);
+/* Is it what a block is named by, the hash of one or a height? */
+bool chain_names_block(const char *name);
 /* The block an argument names: a hash, or a height of the active chain. Within a transaction.
  */
 bool chain_find(struct bb_node *out, struct chain *c, const char *name);
+/* The number of the last event; 0: there is none. Within a transaction. */
+uint64_t chain_last_event(struct bb_store *s);
 
 #endif

@@ -50,19 +50,31 @@ int chain_answer(struct chain *c, bool (*answer)(struct chain *c, const struct a
 	return c->arg_count ? answer_arguments(c, answer) : answer_lines(c, answer);
 }
 
-bool chain_refuse(
-	struct chain *c, const struct asked *q, enum bb_status status, const char *why)
+static void tell(struct chain *c, const struct asked *q, enum bb_status status, const char *why,
+	bool doubtful)
 {
 	if (q->line)
 		chain_error(c, q->line, status, "%s", why);
-	else
+	else if (doubtful)
 		chain_error(c, 0, status, "argument %zu: %s", q->number, why);
+	else
+		chain_error(c, 0, status, "%s: %s", q->name, why);
+}
+
+/* What is not what was asked for may be a secret that was typed in its place. */
+bool chain_refuse(
+	struct chain *c, const struct asked *q, enum bb_status status, const char *why)
+{
+	tell(c, q, status, why, !q->line && tool_is_doubtful(q->name, c->arg_count));
 	return true;
 }
 
 bool chain_missing(struct chain *c, const struct asked *q, const char *why)
 {
-	return !chain_failed(c) && chain_refuse(c, q, BB_NO, why);
+	if (chain_failed(c))
+		return false;
+	tell(c, q, BB_NO, why, false);
+	return true;
 }
 
 bool chain_asked_txid(unsigned char txid[32], const char **why, const struct asked *q)

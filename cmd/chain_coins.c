@@ -30,11 +30,10 @@ static bool put_balance(struct chain *c, struct bb_span script)
 	struct bb_node tip;
 	size_t count;
 
-	if (!bb_query_unspent(&coins, &count, &c->store, &c->arena, script))
+	if (!bb_tree_tip(&tip, &c->store) ||
+		!bb_query_unspent(&coins, &count, &c->store, &c->arena, script))
 		return false;
-	b.height = bb_tree_tip(&tip, &c->store) ? tip.height : -1;
-	if (c->store.why)
-		return false;
+	b.height = tip.height;
 	b.count = count;
 	for (size_t i = 0; i < count; i++) {
 		const struct bb_coin *coin = &coins[i].coin;
@@ -61,7 +60,7 @@ static bool answer(struct chain *c, const struct asked *q,
 
 	if (!chain_asked_script(&script, &why, c, q))
 		return chain_refuse(c, q, BB_CALLER, why);
-	good = bb_store_begin(&c->store) && put(c, script);
+	good = bb_store_begin(&c->store) && (chain_empty(c) || put(c, script)) && !c->store.why;
 	if (!good && !c->store.why)
 		c->store.why = "out of memory";
 	bb_store_end(&c->store);
@@ -176,7 +175,7 @@ static void sum_coins(struct chain *c)
 int chain_coins(struct chain *c)
 {
 	chain_open(c, BB_STORE_READ);
-	if (bb_store_begin(&c->store)) {
+	if (bb_store_begin(&c->store) && !chain_empty(c)) {
 		if (c->hash || c->muhash)
 			sum_coins(c);
 		else

@@ -1,6 +1,7 @@
 /* bb-chain events: what happened to the chain, and what happens. */
 
 #include <errno.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <poll.h>
 #include <stdio.h>
@@ -46,6 +47,22 @@ static bool gather(struct chain *c, uint64_t *seq)
 	return c->out.buf.len && !c->store.why;
 }
 
+/* Is there an event of that number? Or 0, for all of them. Else says so. */
+static bool is_there(struct chain *c, uint64_t seq)
+{
+	uint64_t last = 0;
+
+	if (bb_store_begin(&c->store))
+		last = chain_last_event(&c->store);
+	bb_store_end(&c->store);
+	if (chain_failed(c))
+		return false;
+	if (seq > last)
+		chain_error(c, 0, BB_NO, "no such event: %" PRIu64 " (the last is %" PRIu64 ")",
+			seq, last);
+	return seq <= last;
+}
+
 /* Until somebody commits; false: nobody listens any more. */
 static bool wait_for_more(struct chain *c, int fd)
 {
@@ -58,23 +75,27 @@ static bool wait_for_more(struct chain *c, int fd)
 	return !ready[1].revents && read(fd, events, sizeof(events)) > 0;
 }
 
-int chain_events(struct chain *c)
+static void tell(struct chain *c, uint64_t seq, int fd)
 {
-	uint64_t seq = (uint64_t)c->since;
-	const int fd = c->follow ? watch(c) : -1;
-	const char *unwatched = strerror(errno);
-
-	chain_open(c, BB_STORE_READ);
-	if (c->follow && fd < 0) {
-		chain_error(c, 0, BB_SYSTEM, "cannot watch the store: %s", unwatched);
-		return chain_end(c);
-	}
 	do
 		while (gather(c, &seq) && bb_sink_flush(&c->out))
 			;
 	while (c->follow && !chain_failed(c) && !c->out.error && wait_for_more(c, fd));
 	if (!c->follow)
 		chain_failed(c);
+}
+
+int chain_events(struct chain *c)
+{
+	const uint64_t seq = (uint64_t)c->since;
+	const int fd = c->follow ? watch(c) : -1;
+	const char *unwatched = strerror(errno);
+
+	chain_open(c, BB_STORE_READ);
+	if (c->follow && fd < 0)
+		chain_error(c, 0, BB_SYSTEM, "cannot watch the store: %s", unwatched);
+	else if (is_there(c, seq))
+		tell(c, seq, fd);
 	if (fd >= 0)
 		close(fd);
 	return chain_end(c);

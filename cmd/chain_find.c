@@ -55,7 +55,7 @@ static bool find_rows(struct history *h, struct chain *c)
 {
 	struct bb_node tip;
 
-	if (!bb_tree_tip(&tip, &c->store) ||
+	if (chain_empty(c) || !bb_tree_tip(&tip, &c->store) ||
 		!bb_query_history(&h->rows, &h->count, &c->store, &c->arena, h->script))
 		return false;
 	h->height = tip.height;

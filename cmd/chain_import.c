@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <fnmatch.h>
 #include <inttypes.h>
+#include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -37,6 +39,41 @@ struct import {
 	struct bb_buf ids; /* whose children may come in */
 	size_t orphans;	   /* in the ledger, at the start */
 };
+
+/* Told to end by a signal: no more is read, what was judged is committed, and then it ends as
+ * the signal would have ended it. A second signal does not wait for that. */
+
+static volatile sig_atomic_t stop_signal;
+
+static void note_signal(int number)
+{
+	stop_signal = number;
+}
+
+static void catch_signals(void)
+{
+	static const int numbers[] = {SIGINT, SIGTERM};
+	const struct sigaction act = {.sa_handler = note_signal, .sa_flags = (int)SA_RESETHAND};
+	struct sigaction before;
+
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(*numbers); i++)
+		if (sigaction(numbers[i], NULL, &before) == 0 && before.sa_handler == SIG_DFL)
+			sigaction(numbers[i], &act, NULL);
+}
+
+static bool is_over(struct import *m)
+{
+	m->intake.stop = m->intake.stop || stop_signal;
+	return m->intake.stop;
+}
+
+/* The end, too, where it was told to. */
+static void close_intake(struct import *m)
+{
+	intake_close(&m->intake);
+	if (stop_signal)
+		raise(stop_signal);
+}
 
 /* What to import. */
 
@@ -129,6 +166,17 @@ static void broken(
 	complain(m, BB_CALLER, text);
 }
 
+/* A stretch of the file at hand. */
+static void broken_here(struct import *m)
+{
+	const struct blkfile *f = &m->file;
+	char why[128];
+
+	snprintf(why, sizeof(why), "no block behind the magic of network %s (-n)",
+		m->chain->network.name);
+	broken(m, f->name, f->bad_pos, f->bad_len, f->no_magic ? why : f->bad);
+}
+
 static void cannot(struct import *m, const char *what, const char *name, const char *why,
 	enum bb_status status)
 {
@@ -136,6 +184,27 @@ static void cannot(struct import *m, const char *what, const char *name, const c
 
 	snprintf(text, sizeof(text), "cannot %s %.700s: %s", what, shown(name), why);
 	complain(m, status, text);
+}
+
+/* Now and then, behind each. */
+
+static time_t seconds(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec;
+}
+
+static void turn(struct import *m)
+{
+	progress_turn(
+		&m->progress, m->intake.records, m->file.read + m->lines_read + m->lines.bytes);
+	if (seconds() - m->committed >= COMMIT_SECONDS) {
+		intake_commit(&m->intake);
+		m->committed = seconds();
+	}
+	is_over(m);
 }
 
 /* Order: a block whose parent has not come waits by its place, and is read again when it has.
@@ -180,6 +249,7 @@ static bool take_late(struct import *m, const struct place *p)
 		return false;
 	}
 	intake_take(&m->intake, &m->late);
+	turn(m);
 	return true;
 }
 
@@ -195,7 +265,7 @@ static void take_children(struct import *m, const unsigned char parent[32])
 		memcpy(id, m->ids.data + at, 32);
 		if (!m->waiting.count || m->intake.stop || !intake_knows(&m->intake, id))
 			continue;
-		while (waiting_take(&p, &m->waiting, id))
+		while (!is_over(m) && waiting_take(&p, &m->waiting, id))
 			if (take_late(m, &p))
 				bb_put(&m->ids, m->late.block.id, 32);
 	}
@@ -232,14 +302,6 @@ static void take_orphans(struct import *m)
 
 /* Judging. */
 
-static time_t seconds(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec;
-}
-
 static void judge(struct intake *k, struct arrival *a)
 {
 	struct import *m = k->arg;
@@ -256,11 +318,7 @@ static void judge(struct intake *k, struct arrival *a)
 		if (!a->why && !a->is_header && m->waiting.count)
 			take_children(m, a->block.id);
 	}
-	progress_turn(&m->progress, k->records, m->file.read + m->lines_read + m->lines.bytes);
-	if (seconds() - m->committed >= COMMIT_SECONDS) {
-		intake_commit(k);
-		m->committed = seconds();
-	}
+	turn(m);
 }
 
 /* Reading. */
@@ -272,24 +330,40 @@ static void too_long(void *arg)
 	intake_line(&m->intake, BB_SPAN(NULL, 0), m->lines.number);
 }
 
-/* Lines; those of stdin go on from what was read of it already. */
-static void import_lines(struct import *m, char *name, struct bb_span begun)
+/* Before a read that will block: only here is a signal met that comes while it does. */
+static void wait_for_lines(void *arg)
 {
-	char *files[] = {name, NULL};
+	struct import *m = arg;
+	struct pollfd ready = {.fd = m->lines.fd, .events = POLLIN};
+
+	while (!stop_signal && poll(&ready, 1, -1) < 0 && errno == EINTR)
+		;
+	if (stop_signal) {
+		m->intake.stop = true;
+		hide_progress(m);
+		close_intake(m);
+	}
+}
+
+/* Lines, from where the file stands: a pipe cannot be opened anew. */
+static void import_lines(struct import *m, struct bb_span begun)
+{
 	struct bb_span line;
 
 	m->lines = (struct bb_lines){.tool = m->chain->tool->name,
-		.files = files,
 		.max_line = m->chain->in.max_line,
 		.fail_fast = m->chain->in.fail_fast,
+		.idle = wait_for_lines,
 		.too_long = too_long,
-		.arg = m};
+		.arg = m,
+		.opened = true,
+		.fd = blkfile_hand_over(&m->file),
+		.name = m->file.name};
 	bb_put(&m->lines.buf, begun.data, begun.len);
-	while (!m->intake.stop && bb_lines_read(&m->lines, &line))
+	while (!is_over(m) && bb_lines_read(&m->lines, &line))
 		intake_line(&m->intake, line, m->lines.number);
 	intake_drain(&m->intake);
 	m->lines_read += m->lines.bytes;
-	m->lines.files = NULL;
 	bb_lines_status(&m->chain->in, (enum bb_status)bb_lines_close(&m->lines, NULL));
 	m->lines = (struct bb_lines){0};
 }
@@ -301,41 +375,38 @@ static void import_blocks(struct import *m, uint32_t number)
 	const char *why;
 	uint64_t pos;
 
-	while (!m->intake.stop && blkfile_next(&block, &pos, &why, f)) {
+	while (!is_over(m) && blkfile_next(&block, &pos, &why, f) && !is_over(m)) {
 		struct arrival *a = intake_room(&m->intake);
 		if (f->bad) {
-			broken(m, f->name, f->bad_pos, f->bad_len, f->bad);
+			broken_here(m);
 			continue;
 		}
 		a->name = f->name;
 		a->file = number;
 		a->pos = pos;
-		a->can_seek = strcmp(f->name, "-") != 0;
+		a->can_seek = f->can_seek;
 		bb_put(&a->text, block.data, block.len);
 		intake_send(&m->intake);
 	}
-	if (!m->intake.stop && why)
+	if (!is_over(m) && why)
 		cannot(m, "read", f->name, why, BB_SYSTEM);
 }
 
 static void import_file(struct import *m, uint32_t number)
 {
-	char *name = m->files[number];
+	const char *name = m->files[number];
 	struct bb_span begun;
 	const char *why;
 
 	if (!blkfile_open(&m->file, &why, name)) {
-		cannot(m, "open", name, why, BB_CALLER);
+		if (!is_over(m))
+			cannot(m, "open", name, why, BB_CALLER);
 		return;
 	}
-	if (!blkfile_is_lines(&begun, &m->file)) {
+	if (blkfile_is_lines(&begun, &m->file))
+		import_lines(m, begun);
+	else
 		import_blocks(m, number);
-	} else if (strcmp(name, "-") == 0) {
-		import_lines(m, name, begun);
-	} else {
-		m->file.read -= begun.len;
-		import_lines(m, name, BB_SPAN(NULL, 0));
-	}
 	blkfile_close(&m->file);
 }
 
@@ -357,10 +428,12 @@ static void import_all(struct import *m)
 {
 	m->committed = seconds();
 	m->orphans = orphans(m);
-	for (size_t i = 0; i < m->count && !m->intake.stop; i++)
+	m->file.stop = &stop_signal;
+	catch_signals();
+	for (size_t i = 0; i < m->count && !is_over(m); i++)
 		import_file(m, (uint32_t)i);
 	intake_drain(&m->intake);
-	if (!m->intake.stop)
+	if (!is_over(m))
 		take_orphans(m);
 	hide_progress(m);
 }
@@ -392,7 +465,7 @@ int chain_import(struct chain *c)
 	progress_count(&m.progress, c->tool->name, "blocks", total_size(&m));
 	if (m.count && intake_open(&m.intake, BB_STORE_ALONE)) {
 		import_all(&m);
-		intake_close(&m.intake);
+		close_intake(&m);
 		if (!m.intake.records && !c->in.status)
 			chain_error(c, 0, BB_NO, "no input");
 	}

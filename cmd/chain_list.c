@@ -25,14 +25,13 @@ int chain_tip(struct chain *c)
 	struct bb_node tip;
 
 	chain_open(c, BB_STORE_READ);
-	if (bb_store_begin(&c->store) && bb_tree_tip(&tip, &c->store)) {
+	if (bb_store_begin(&c->store) && !chain_empty(c) && bb_tree_tip(&tip, &c->store)) {
 		open_header(&w);
 		chain_json_node(&w, &tip);
 		close_header(&w);
-	} else if (!chain_failed(c)) {
-		chain_error(c, 0, BB_NO, "there is no block yet");
 	}
 	bb_store_end(&c->store);
+	chain_failed(c);
 	return chain_end(c);
 }
 
@@ -75,7 +74,7 @@ static bool put_tip(struct chain *c, const struct bb_node *n, const struct bb_no
 	return true;
 }
 
-/* Headers that no other builds on, but the active chain's. */
+/* Headers that no other builds on, but the active chain's; NULL: the store failed. */
 static struct bb_node *get_leaves(size_t *count, struct chain *c, const struct bb_node *active)
 {
 	const uint64_t max = bb_store_count(&c->store, BB_LEAVES);
@@ -89,37 +88,35 @@ static struct bb_node *get_leaves(size_t *count, struct chain *c, const struct b
 		return NULL;
 	for (bool more = bb_cursor_first(&at); more && *count < max; more = bb_cursor_next(&at))
 		if (at.key.len == 4 &&
-			bb_tree_get(&leaves[*count], &c->store, bb_be32(at.key.data)))
+			bb_tree_named(&leaves[*count], &c->store, bb_be32(at.key.data)))
 			*count += leaves[*count].number != active->number;
 	bb_cursor_close(&at);
 	qsort(leaves, *count, sizeof(*leaves), most_work_first);
-	return leaves;
+	return c->store.why ? NULL : leaves;
 }
 
 /* The active chain's end is one of them even where headers go on from it. */
-static bool put_tips(struct chain *c)
+static void put_tips(struct chain *c)
 {
 	struct bb_node active, *leaves;
 	size_t count;
+	bool good;
 
-	if (!bb_tree_tip(&active, &c->store))
-		return false;
-	if (!(leaves = get_leaves(&count, c, &active)) || !put_tip(c, &active, &active))
-		return false;
-	for (size_t i = 0; i < count; i++)
-		if (!put_tip(c, &leaves[i], &active))
-			return false;
-	return true;
+	if (chain_empty(c) || !bb_tree_tip(&active, &c->store))
+		return;
+	leaves = get_leaves(&count, c, &active);
+	good = leaves && put_tip(c, &active, &active);
+	for (size_t i = 0; good && i < count; i++)
+		good = put_tip(c, &leaves[i], &active);
 }
 
 int chain_tips(struct chain *c)
 {
 	chain_open(c, BB_STORE_READ);
-	if (!bb_store_begin(&c->store) || !put_tips(c)) {
-		if (!chain_failed(c))
-			chain_error(c, 0, BB_NO, "there is no block yet");
-	}
+	if (bb_store_begin(&c->store))
+		put_tips(c);
 	bb_store_end(&c->store);
+	chain_failed(c);
 	return chain_end(c);
 }
 
@@ -163,6 +160,8 @@ static bool answer_block(struct chain *c, const struct asked *q)
 	struct bb_node n;
 	bool good = true;
 
+	if (!chain_names_block(q->name))
+		return chain_refuse(c, q, BB_CALLER, "neither a block's hash nor a height");
 	if (!bb_store_begin(&c->store))
 		return !chain_failed(c);
 	if (!chain_find(&n, c, q->name))

@@ -182,6 +182,8 @@ void chain_put_utxo(struct chain *c, const struct bb_outpoint *o, const struct b
 	member_int(&w, "vout", o->vout);
 	member_int(&w, "value", coin->value_sat);
 	member_hex(&w, "scriptpubkey", coin->script);
+	bb_json_key(&w, "scriptpubkey_type");
+	bb_json_str(&w, bb_script_type_name(bb_script_type(coin->script)));
 	member_address(&w, "scriptpubkey_address", coin->script, &c->network);
 	member_int(&w, "height", coin->height);
 	bb_json_key(&w, "coinbase");

@@ -25,12 +25,12 @@ bool chain_is_still(struct chain *c, int32_t height, const unsigned char id[32])
 	return !chain_failed(c) && reorganised(c);
 }
 
-/* Nothing at that height: the end, unless the caller asked for it or it was there before. */
+/* Nothing at that height: the end, unless nothing was put, or what was is gone. */
 static bool end_walk(const struct walk *walk, struct chain *c)
 {
 	if (walk->begun)
 		chain_is_still(c, (int32_t)(walk->at - 1), walk->last);
-	else if (!chain_failed(c) && c->from >= 0)
+	else if (!chain_failed(c) && !chain_empty(c))
 		chain_error(c, 0, BB_NO, "no such height: %lld", (long long)c->from);
 	return false;
 }

@@ -125,7 +125,7 @@ void tool_network(const struct tool *t, struct bb_network *out, const char *name
 		name = "regtest";
 	if ((found = bb_network_find(name)))
 		*out = *found;
-	else if (access(name, F_OK) == 0)
+	else if (access(name, F_OK) == 0 || strchr(name, '/'))
 		read_network(t, out, name);
 	else
 		tool_die(t, BB_CALLER, "unknown network: %s", name);
@@ -200,13 +200,28 @@ unsigned tool_threads(const struct tool *t, const char *text)
 	return 1;
 }
 
+bool tool_is_doubtful(const char *word, size_t count)
+{
+	return (count >= 12 || strlen(word) >= 40 || strchr(word, ' ')) && !strpbrk(word, "/.");
+}
+
 /* A secret typed where a file's name belongs must not go on into a log. */
 const char *tool_safe_name(const char *name, size_t files)
 {
-	const bool doubtful = files >= 12 || strlen(name) >= 40 || strchr(name, ' ');
+	return tool_is_doubtful(name, files) ? "a file not named here, for it may be a "
+					       "secret (they come from files or stdin)"
+					     : name;
+}
 
-	return doubtful && !strpbrk(name, "/.") ? "a file not named here, for it may be a "
-						  "secret (they come from files or "
-						  "stdin)"
-						: name;
+bool tool_is_hex(struct bb_span s)
+{
+	size_t digits = 0;
+
+	while (s.len && memchr(" \t\r", s.data[s.len - 1], 3))
+		s.len--;
+	while (s.len && memchr(" \t\r", s.data[0], 3))
+		s.data++, s.len--;
+	while (digits < s.len && isxdigit(s.data[digits]))
+		digits++;
+	return s.len && digits == s.len;
 }

@@ -42,9 +42,13 @@ int64_t tool_amount(const struct tool *t, const char *text);
 /* A decimal option argument within bounds; exits 2 otherwise. */
 int64_t tool_number(
 	const struct tool *t, const char *option, const char *text, int64_t min, int64_t max);
-/* A file's name for an error, unless it may be a secret that was typed in its place: one of
- * many words, or long, or with blanks. */
+/* May a word that is not what it should be, one of so many, be a secret that was typed in its
+ * place? One of many words, or long, or with blanks. */
+bool tool_is_doubtful(const char *word, size_t words);
+/* A file's name for an error, unless it may be such a secret. */
 const char *tool_safe_name(const char *name, size_t files);
+/* Is a line nothing but hex, but for blanks around it? */
+bool tool_is_hex(struct bb_span line);
 /* Threads to use: -j's argument, or 0 for every core. */
 unsigned tool_threads(const struct tool *t, const char *text);
 

@@ -89,7 +89,7 @@ lacks_block_50() {
 	chains frame f9beb4d9 <"$MADE/a" >bad.blk
 	run -2 --separate-stderr bb-chain import bad.blk
 	assert_output ""
-	assert_errors 'length == 1 and (.[0].error | contains("bad.blk") and test("\\b0\\b"))'
+	assert_errors 'length == 1 and (.[0].error | contains("bad.blk") and test("\\b0\\b") and test("\\bregtest\\b"))'
 	assert_tip 0
 }
 
@@ -152,6 +152,89 @@ lacks_block_50() {
 	run -2 --separate-stderr bb-chain import - < <(head -c $((at + 50)) "$MADE/a.blk")
 	assert_errors "length == 1 and (.[0].error | test(\"\\\\b$at\\\\b\"))"
 	assert_tip 109
+}
+
+@test "a pipe is read once, whatever its name, and whatever the order in it" {
+	tac "$MADE/a" >lines
+	chains frame <lines >blocks
+	for source in "$MADE/a" "$MADE/a.blk" lines blocks; do
+		for way in 'import -' 'import /dev/stdin' 'import <(cat)' 'import fifo'; do
+			rm -rf "$BB_DIR" fifo
+			mkfifo fifo
+			if [[ $way == *fifo ]]; then
+				cat "$source" >fifo 3>&- &
+				run -0 --separate-stderr timeout 20 bb-chain import fifo
+			else
+				run -0 --separate-stderr bash -c "cat '$source' | bb-chain $way"
+			fi
+			assert_output ""
+			assert_stderr ""
+			assert_tip 110
+		done
+	done
+}
+
+@test "frames inside frames do not keep it busy, and cost no block around them" {
+	python3 - >bad.blk <<-'EOF'
+		import sys
+		magic, nothing = bytes.fromhex("fabfb5da"), bytes(36)
+		# Each input script holds the frame of a block that would go on through all the rest.
+		script = magic + (1000000).to_bytes(4, "little") + bytes(80) + b"\xfd\xff\xff" \
+			+ b"\1\0\0\0\1" + nothing + b"\0"
+		tx = b"\1\0\0\0\1" + nothing + bytes([len(script)]) + script + bytes(4) + b"\1" + bytes(13)
+		sys.stdout.buffer.write(tx * 80000)
+	EOF
+	run -2 --separate-stderr timeout 10 bb-chain import - < <(head -c "$(frame_at 50)" "$MADE/a.blk"
+		cat bad.blk; tail -c +"$(($(frame_at 50) + 1))" "$MADE/a.blk")
+	assert_errors "length == 1 and (.[0].error | test(\"\\\\b$(frame_at 50)\\\\b\"))"
+	assert_tip 110
+}
+
+# ends SIGNAL STATUS: by that signal the last job ends so.
+ends() {
+	local status=0
+	kill -"$1" $!
+	wait $! || status=$?
+	[[ $status == "$2" ]]
+}
+
+# stopped FILE SIGNAL STATUS: an import that has read block 50 ends so by that signal, and quietly.
+stopped() {
+	rm -rf "$BB_DIR" in err
+	mkfifo in err
+	# Not bash's own child: bash has it ignore SIGINT.
+	python3 -c 'import os, signal, sys
+signal.signal(signal.SIGINT, signal.SIG_DFL)
+os.execvp(sys.argv[1], sys.argv[1:])' bb-chain import in 2>err 3>&- &
+	exec 9<err 8>in
+	# What is said of the garbage tells how far it has come.
+	{ head -c "$(frame_at 51)" "$1"; printf garbage; tail -c +"$(($(frame_at 51) + 1))" "$1"; } | head -c "$(frame_at 60)" >&8
+	read -r line <&9
+	[[ $line == *"7 bytes passed over"* ]]
+	ends "$2" "$3"
+	exec 8>&-
+	[[ -z $(cat <&9) ]]
+	exec 9<&-
+	run -0 bb-chain tip
+	assert_json '.height >= 50'
+	run -0 bb-chain verify
+}
+
+@test "an import that is interrupted keeps what it has judged, and ends by the signal" {
+	stopped "$MADE/a.blk" INT 130
+	stopped "$MADE/a.blk" TERM 143
+	run -0 bb-chain import "$MADE/a.blk"
+	assert_tip 110
+}
+
+@test "an import of lines is interrupted while it waits" {
+	mkfifo in
+	bb-chain import in 3>&- &
+	exec 8>in
+	head -n 60 "$MADE/a" >&8
+	# It is told before it has read them all, or after: either way it ends.
+	ends TERM 143
+	exec 8>&-
 }
 
 @test "what holds no block is status 2, and what holds nothing status 1" {
@@ -227,6 +310,11 @@ lacks_block_50() {
 	assert_json -s 'map(.line) == [1, 2, 3] and .[1].error == "malformed-line" and .[2].height == 2'
 }
 
+@test "hex is told from other lines that are no JSON" {
+	run -2 bb-chain add < <(head -n 1 "$MADE/a" | jq -r .hex; echo hello)
+	assert_json -s '(.[0].detail | contains("bb-decode")) and (.[1].detail | contains("bb-decode") | not)'
+}
+
 @test "--fail-fast stops at the first that is bad, with what was good committed" {
 	run -2 bb-chain add --fail-fast < <(head -n 5 "$MADE/a"; echo '{'; sed -n 6p "$MADE/a")
 	[[ $(wc -l <<<"$output") == 6 ]]
@@ -267,7 +355,46 @@ lacks_block_50() {
 	done
 }
 
+@test "an error names its argument, unless it may be a secret" {
+	local none words='abandon abandon about'
+	none=$(printf %064x 3)
+	run -0 bb-chain add "$MADE/a"
+	run -1 --separate-stderr bb-chain block 5 9999 9999999999 "$none"
+	assert_errors "map(.error | split(\":\")[0]) == [\"9999\", \"9999999999\", \"$none\"]"
+	assert_json '.height == 5'
+	run -1 --separate-stderr bb-chain tx "$none"
+	assert_errors "length == 1 and (.[0].error | startswith(\"$none: \"))"
+	run -2 --separate-stderr bb-chain block 5 xyz "${none%?}" -1
+	assert_errors 'length == 1'
+	run -2 --separate-stderr bb-chain block 5 xyz "${none%?}" "0x5"
+	assert_errors 'map(.error | split(":")[0]) == ["xyz", "argument 3", "0x5"]'
+	for verb in block tx utxo balance history proof; do
+		run -2 --separate-stderr bb-chain "$verb" "$KEY1_WIF" "$words"
+		assert_errors 'map(.error | split(":")[0]) == ["argument 1", "argument 2"]'
+		[[ $stderr != *"$KEY1_WIF"* && $stderr != *abandon* ]]
+	done
+}
+
 # Calls
+
+@test "a file of parameters that is not there is told as one" {
+	run -2 --separate-stderr bb-chain -n ./none tip
+	assert_errors 'length == 1 and (.[0].error | contains("./none") and contains("No such file"))'
+	run -2 --separate-stderr bb-chain -n none tip
+	assert_errors '.[0].error == "unknown network: none"'
+}
+
+@test "an event that nobody has seen yet is not found" {
+	run -0 bb-chain add "$MADE/a"
+	last=$(bb-chain events | tail -n 1 | jq .seq)
+	run -0 bb-chain events --since "$last"
+	for follow in "" --follow; do
+		# shellcheck disable=SC2086 # a word or none
+		run -1 --separate-stderr timeout 20 bb-chain events --since $((last + 1)) $follow
+		assert_output ""
+		assert_errors "length == 1 and (.[0].error | contains(\"$last\"))"
+	done
+}
 
 @test "a call that makes no sense is status 2" {
 	run -0 bb-chain add "$MADE/a"
@@ -292,6 +419,29 @@ lacks_block_50() {
 }
 
 # Stores
+
+@test "where there is no block yet, every question about the chain says so" {
+	# Of its own network it knows the first block's hash, and not the block.
+	jq -n '{base: "regtest", genesis: ("01" * 32)}' >own
+	export BB_NETWORK=./own
+	run -1 bb-chain import - </dev/null
+	for verb in tip tips headers "headers --from 0" blocks "block 0" export coins "coins --hash" "coins --muhash" \
+		"utxo $KEY1_ADDRESS" "balance $KEY1_ADDRESS" "history $KEY1_ADDRESS"; do
+		# shellcheck disable=SC2086 # several words
+		fails 1 $verb
+	done
+	run -0 bb-chain verify
+}
+
+@test "a fault of its own is not called damage" {
+	mkfifo in
+	bb-chain add in 2>err 3>&- &
+	exec 8>in
+	head -n 1 "$MADE/a" >&8
+	ends SEGV 139
+	exec 8>&-
+	run ! grep damaged err
+}
 
 @test "a store of another network, or of other rules, is refused and left alone" {
 	run -0 bb-chain add "$MADE/a"
@@ -428,7 +578,7 @@ read_as_nobody() {
 		run -0 bb-chain -d bad coins --hash
 		run --separate-stderr bb-chain -d bad blocks
 		[[ $status == 1 || $status == 3 ]]
-		assert_errors 'length == 1 and (.[0].error | contains("block"))'
+		assert_errors 'length == 1 and (.[0].error | contains("blk00000.dat"))'
 		run --separate-stderr bb-chain -d bad verify
 		[[ $status == 1 || $status == 3 ]]
 		assert_errors 'length >= 1 and any(.[]; .error | contains("block"))'
@@ -458,6 +608,38 @@ read_as_nobody() {
 		run -0 --separate-stderr bb-chain -d bad add < <(chains grow 1 --onto "$MADE/a" --tag more)
 		assert_json '.height == 111'
 	done
+}
+
+# flipped HEX OFFSET: bad is the store with the byte changed that stands so far behind those.
+flipped() {
+	rm -rf bad
+	cp -r "$BB_DIR" bad
+	python3 - bad/chain/data.mdb "$@" <<-'EOF'
+		import sys
+		data = bytearray(open(sys.argv[1], "rb").read())
+		sought, at, end = bytes.fromhex(sys.argv[2]), 0, len(data)
+		assert sought in data
+		while (at := data.find(sought, at)) >= 0: # pages of older states, too
+		    data[at + int(sys.argv[3])] ^= 1
+		    at += 1
+		open(sys.argv[1], "wb").write(data)
+	EOF
+}
+
+@test "verify finds a byte flipped in a block that waits for its parent, or in its kind" {
+	run -0 bb-chain add < <(sed -n '1p;3p' "$MADE/a")
+	assert_json -s '.[1].result == "orphan"'
+	run -0 bb-chain verify
+	hex=$(sed -n 3p "$MADE/a" | jq -r .hex)
+	for at in 4 70 $((${#hex} / 2 - 10)); do
+		flipped "${hex:0:200}" "$at"
+		run -1 --separate-stderr bb-chain -d bad verify
+		assert_errors 'length >= 1 and (.[0].error | startswith("orphan "))'
+	done
+	# Its key: the parent's hash, its own, the kind.
+	flipped "${hex:8:64}$(chains ids "$MADE/a" | sed -n 3p | fold -w 2 | tac | tr -d '\n')" 64
+	run -1 --separate-stderr bb-chain -d bad verify
+	assert_errors 'any(.[]; .error | startswith("orphan "))'
 }
 
 @test "what a crash left behind the committed blocks is cut off" {

@@ -31,6 +31,7 @@ actors() {
 		case $url in */tx/*) cat esplora-tx.json ;; */utxo) cat esplora-utxo.json ;; *) exit 22 ;; esac'
 	actor bitcoin-cli <<<'case $* in
 		"getrawtransaction "*) echo "$hex" ;;
+		"getblock $hash 0") echo "$block" ;;
 		"sendrawtransaction "*) printf "%s\n" "$2" | bb-decode | jq -r .txid ;;
 		"-stdin importdescriptors") jq -ce "map(has(\"desc\")) | select(length > 0 and all)" ;;
 		*) exit 1 ;;
@@ -74,6 +75,8 @@ ledger() {
 	python3 "$BATS_TEST_DIRNAME/vectors/chains.py" grow 150 --spend --pay "$script" >chain.ndjson
 	python3 "$BATS_TEST_DIRNAME/vectors/chains.py" frame <chain.ndjson >blk00000.dat
 	bb-chain import blk00000.dat
+	block=$(python3 "$BATS_TEST_DIRNAME/vectors/chains.py" grow 1 --onto chain.ndjson | jq -r .hex)
+	export block hash=block151
 	ledger_hex=$(bb-chain utxo "$address" | head -n 1 | bb-mktx --to "$bob=8btc" |
 		bb-sign -k alice.key | bb-encode)
 }
@@ -154,7 +157,47 @@ snippet() {
 	export address=$mine
 	run -0 --separate-stderr bash -euo pipefail -c "$(snippet 3)"
 	# The node's blocks are block 1; genesis is there without it.
-	[[ ${lines[-1]} == 2 ]]
-	jq -es '.[0].height == 1' <<<"${output%$'\n'null*}"
+	[[ ${lines[-1]} == 2 && ${lines[-3]} == 0 ]]
+	jq -es '.[0].height == 1' <<<"${output%%$'\n'0*}"
 	assert_stderr ""
+}
+
+@test "the README's block by hand is taken in" {
+	prepare
+	bb-chain -n main import .bitcoin/blocks
+	hash=again block=$(bb-chain -n main block 1 | jq -r .hex) run -0 --separate-stderr \
+		bash -euo pipefail -c "$(snippet 4)"
+	assert_json '.result == "duplicate" and .height == 1'
+	assert_stderr ""
+}
+
+# completed WORD...: what completion offers for the last word of that call of bb-chain.
+completed() {
+	bash -uc '. "$0"
+		compopt() { :; }
+		COMP_WORDS=("$@") COMP_CWORD=$(($# - 1))
+		_bb bb-chain
+		printf "%s\n" "${COMPREPLY[@]-}"' "$BB_ROOT/cmd/bb.bash-completion" bb-chain "$@"
+}
+
+@test "completion offers bb-chain's verbs once, then what the verb takes" {
+	: >tx.blk
+	run -0 completed t
+	assert_output $'tip\ntips\ntx'
+	run -0 completed -n main -d tip t
+	assert_output $'tip\ntips\ntx'
+	for verb in add run import prevouts; do
+		run -0 completed -j 2 "$verb" t
+		assert_output tx.blk
+	done
+	run -0 completed tip t
+	assert_output ""
+	run -0 completed coins --mu
+	assert_output --muhash
+	run -0 completed tip --mu
+	assert_output ""
+	run -0 completed --mu
+	assert_output --muhash
+	run -0 completed --network = main ti
+	assert_output $'tip\ntips'
 }

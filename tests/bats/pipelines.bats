@@ -4,7 +4,17 @@
 # shellcheck disable=SC2016,SC2154 # jq's variables; what run sets
 
 load helper
+load peers/bitcoind.bash
 PATH=$BB_ROOT/pipelines:$PATH
+
+# For follow-node.
+setup_file() {
+	node_start
+}
+
+teardown_file() {
+	if [[ -z $NODE_MISSING ]]; then node_stop; fi
+}
 
 # utxos SATOSHI: a coin of the key in alice.pub.
 utxos() {
@@ -192,6 +202,90 @@ ledger() {
 @test "watch-balance without an address is the caller's mistake" {
 	run -2 --separate-stderr watch-balance
 	assert_usage watch-balance
+}
+
+@test "watch-balance leaves nothing behind when it is told to end" {
+	ledger
+	mkfifo told
+	watch-balance "$(jq -r .address alice.pub)" >told 3>&- &
+	exec 9<told
+	read -r _ <&9
+	kill $!
+	# The FIFO ends when the last that could write to it has.
+	timeout 30 cat <&9
+	exec 9<&-
+	wait $! || true
+}
+
+# node_cli: how bitcoin-cli reaches the node; it stands in PATH.
+node_cli() {
+	needs_node
+	PATH=${BUILD:-$BB_ROOT/build}/bitcoind:$PATH
+	cli=(-regtest "-datadir=$NODE_DIR" "-rpcport=$NODE_PORT")
+	export BB_DIR=$BATS_TEST_TMPDIR/store
+}
+
+# mine COUNT SCRIPT: the node's next blocks; prints the last one's hash.
+mine() {
+	rpc generatetodescriptor <<<"[$1, \"raw($2)\"]" | jq -r '.[-1]'
+}
+
+# assert_in_step: the ledger has the node's tip and the node's coins.
+assert_in_step() {
+	run -0 --separate-stderr follow-node "${cli[@]}"
+	assert_output ""
+	assert_stderr ""
+	[[ $(bb-chain tip | jq -r .id) == "$(rpc getbestblockhash <<<'[]' | jq -r .)" ]]
+	diff <(bb-chain coins --muhash | jq '[.height, .count, .muhash]') \
+		<(rpc gettxoutsetinfo <<<'["muhash"]' | jq '[.height, .txouts, .muhash]')
+}
+
+@test "follow-node follows a node from nothing, on, and through its reorganisations" {
+	node_cli
+	mine 30 51
+	assert_in_step
+	mine 3 52
+	assert_in_step
+	# A longer branch, one that forks far below, a shorter one, and back.
+	for depth_and_length in "1 2" "20 25" "9 4"; do
+		read -r depth length <<<"$depth_and_length"
+		height=$(rpc getblockcount <<<'[]')
+		left=$(rpc getblockhash <<<"[$((height - depth + 1))]")
+		rpc invalidateblock <<<"[$left]"
+		mine "$length" "01$(printf %02x "$depth")75$((50 + depth % 10 + 1))"
+		[[ $length -lt $depth ]] || assert_in_step
+	done
+	# What the ledger keeps has more work than what the node was told to stay on.
+	run -0 --separate-stderr follow-node "${cli[@]}"
+	assert_output ""
+	rpc reconsiderblock <<<"[$left]"
+	assert_in_step
+	bb-chain verify
+}
+
+@test "follow-node tells a block that the ledger refuses" {
+	node_cli
+	mine 2 51
+	# Under other rules: the subsidy halves sooner.
+	echo '{"base":"regtest","halving_interval":2}' >strict
+	BB_NETWORK=./strict run ! --separate-stderr follow-node "${cli[@]}"
+	assert_json -s '.[0].error == "bad-cb-amount"'
+}
+
+@test "follow-node: a node of another network, or none, is told, and wrong words the caller's mistake" {
+	node_cli
+	export BB_NETWORK=signet
+	run -1 bb-chain import - </dev/null # its first block is known
+	run -1 --separate-stderr follow-node "${cli[@]}"
+	assert_output ""
+	[[ $stderr == *"another network"* ]]
+	for words in x --help "-regtest tip"; do
+		# shellcheck disable=SC2086 # several words
+		run -2 --separate-stderr follow-node $words
+		assert_usage follow-node
+	done
+	run ! --separate-stderr follow-node -regtest -datadir=/nonexistent
+	[[ -n $stderr ]]
 }
 
 @test "recheck: what is no txid is the caller's mistake" {

@@ -1,6 +1,6 @@
 # shellcheck shell=bash
-# A real bitcoind on regtest, for a second opinion. It runs for one bats file: node_start in
-# setup_file, node_stop in teardown_file.
+# A real bitcoind on regtest (or on the signet that NODE_CHAIN and an option tell), for a second
+# opinion. It runs for one bats file: node_start in setup_file, node_stop in teardown_file.
 
 PEERS=$(cd "${BASH_SOURCE[0]%/*}" && pwd)
 BB_SHARED=${BB_SHARED:-$PEERS/../../../../shared}
@@ -20,7 +20,7 @@ node_start() {
 	mkfifo "$NODE_DIR/ready"
 	NODE_PORT=$(free_port)
 	# It holds the FIFO open as long as it lives, so that its early death ends the wait too.
-	"$build/bitcoind/bitcoind" -regtest -datadir="$NODE_DIR" -server -listen=0 \
+	"$build/bitcoind/bitcoind" -"${NODE_CHAIN:-regtest}" -datadir="$NODE_DIR" -server -listen=0 \
 		-rpcport="$NODE_PORT" -txindex=1 -dnsseed=0 -fixedseeds=0 -corepolicy=1 -par=2 \
 		-blockmaxweight=4000000 -fallbackfee=0.0001 -startupnotify='echo ready >&9' "$@" \
 		>"$NODE_DIR/log" 2>&1 3>&- 9>"$NODE_DIR/ready" &
@@ -54,5 +54,5 @@ print(s.getsockname()[1])'
 
 # rpc METHOD: call the node once for each line of standard input, an array of parameters.
 rpc() {
-	python3 "$PEERS/rpc.py" "$NODE_DIR/regtest/.cookie" "$NODE_PORT" "$1"
+	python3 "$PEERS/rpc.py" "$NODE_DIR/${NODE_CHAIN:-regtest}/.cookie" "$NODE_PORT" "$1"
 }

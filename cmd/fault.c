@@ -1,0 +1,86 @@
+#include "fault.h"
+
+#include <dlfcn.h>
+#include <signal.h>
+#include <stdint.h>
+#include <ucontext.h>
+#include <unistd.h>
+
+#include "base/lines.h"
+
+#ifndef __has_feature
+#define __has_feature(x) 0
+#endif
+#if defined(__SANITIZE_ADDRESS__) || __has_feature(address_sanitizer)
+enum { ASAN = 1 }; /* tells of a fall itself, and better */
+#else
+enum { ASAN = 0 };
+#endif
+
+static const struct bb_store *store; /* for the handler */
+
+/* Of the instruction that fell; 0 where we do not know how to tell. */
+static uintptr_t instruction(const ucontext_t *u)
+{
+#if defined(__x86_64__)
+	return (uintptr_t)u->uc_mcontext.gregs[REG_RIP];
+#elif defined(__aarch64__)
+	return u->uc_mcontext.pc;
+#else
+	(void)u;
+	return 0;
+#endif
+}
+
+/* Where the program or library is loaded that has this address; NULL: none has. */
+static const void *base_of(uintptr_t address)
+{
+	Dl_info info;
+
+	return dladdr((const void *)address, &info) ? info.dli_fbase : NULL;
+}
+
+/* What is read of a page leads LMDB anywhere. */
+static bool is_in_lmdb(uintptr_t at)
+{
+	const void *lmdb = base_of((uintptr_t)mdb_cursor_get);
+
+	return lmdb && base_of(at) == lmdb && base_of((uintptr_t)fault_catch) != lmdb;
+}
+
+/* Whoever reads a value that is longer than the file. */
+static bool is_in_map(const void *address)
+{
+	const uintptr_t at = (uintptr_t)address, from = (uintptr_t)store->map;
+
+	return from && at >= from && at - from < store->map_len;
+}
+
+static void fallen(int number, siginfo_t *info, void *context)
+{
+	static const char words[] =
+		"{\"type\":\"error\",\"tool\":\"bb-chain\",\"error\":\"fell while it read the "
+		"store, which may be damaged\"}\n";
+
+	/* Sent by somebody, or our own: by default, as soon as this returns. */
+	if (info->si_code <= 0 ||
+		(!is_in_map(info->si_addr) && !is_in_lmdb(instruction(context)))) {
+		raise(number);
+		return;
+	}
+	if (write(STDERR_FILENO, words, sizeof(words) - 1) < 0)
+		_exit(BB_SYSTEM);
+	_exit(BB_SYSTEM);
+}
+
+void fault_catch(const struct bb_store *s)
+{
+	const struct sigaction act = {
+		.sa_sigaction = fallen, .sa_flags = SA_SIGINFO | (int)SA_RESETHAND};
+
+	if (ASAN)
+		return;
+	store = s;
+	sigaction(SIGSEGV, &act, NULL);
+	sigaction(SIGBUS, &act, NULL);
+}

@@ -46,8 +46,12 @@ static int answer_lines(struct chain *c, bool (*answer)(struct chain *c, const s
 
 int chain_answer(struct chain *c, bool (*answer)(struct chain *c, const struct asked *q))
 {
+	const bool stdin_named = c->arg_count == 1 && strcmp(c->args[0], "-") == 0;
+
 	chain_open(c, BB_STORE_READ);
-	return c->arg_count ? answer_arguments(c, answer) : answer_lines(c, answer);
+	if (c->arg_count && !stdin_named)
+		return answer_arguments(c, answer);
+	return answer_lines(c, answer);
 }
 
 static void tell(struct chain *c, const struct asked *q, enum bb_status status, const char *why,

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fnmatch.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -11,6 +12,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "blkfile.h"
 #include "intake.h"
@@ -450,6 +452,51 @@ static void close_all(struct import *m)
 	free(m->files);
 }
 
+/* Is there anything in a file that may be for this network? What can be read but once is
+ * believed to be. `tell`: say what is there instead. */
+static bool may_be_ours(struct import *m, uint32_t number, bool tell)
+{
+	const char *name = m->files[number], *why;
+	struct bb_span block;
+	struct stat st;
+	bool ours = false;
+	uint64_t pos;
+
+	if (strcmp(name, "-") == 0 || (stat(name, &st) == 0 && !S_ISREG(st.st_mode)))
+		return true;
+	if (!blkfile_open(&m->file, &why, name)) {
+		if (tell)
+			cannot(m, "open", name, why, BB_CALLER);
+		return false;
+	}
+	ours = blkfile_is_lines(&block, &m->file);
+	while (!ours && blkfile_next(&block, &pos, &why, &m->file)) {
+		ours = !m->file.bad;
+		if (!ours && tell)
+			broken_here(m);
+	}
+	blkfile_close(&m->file);
+	return ours;
+}
+
+/* A new store for blocks of another network would but stand in the way of the right call. */
+static bool worth_a_store(struct import *m)
+{
+	char data[PATH_MAX];
+	bool ours = false;
+
+	if (!m->chain->dir ||
+		snprintf(data, sizeof(data), "%s/chain/data.mdb", m->chain->dir) >= PATH_MAX ||
+		access(data, F_OK) == 0)
+		return true;
+	for (size_t i = 0; i < m->count && !ours; i++)
+		ours = may_be_ours(m, (uint32_t)i, false);
+	for (size_t i = 0; i < m->count && !ours; i++)
+		may_be_ours(m, (uint32_t)i, true);
+	m->file.read = 0;
+	return ours;
+}
+
 int chain_import(struct chain *c)
 {
 	struct import m = {.chain = c};
@@ -463,7 +510,7 @@ int chain_import(struct chain *c)
 	m.file.magic = m.old.magic = c->network.magic;
 	find_files(&m);
 	progress_count(&m.progress, c->tool->name, "blocks", total_size(&m));
-	if (m.count && intake_open(&m.intake, BB_STORE_ALONE)) {
+	if (m.count && worth_a_store(&m) && intake_open(&m.intake, BB_STORE_ALONE)) {
 		import_all(&m);
 		close_intake(&m);
 		if (!m.intake.records && !c->in.status)

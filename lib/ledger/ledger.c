@@ -200,7 +200,7 @@ static enum bb_outcome keep_header(
 		bb_orphans_put(l->store, h->prev, v->id, BB_ORPHAN_HEADER,
 			BB_SPAN(bytes.data, bytes.len));
 	bb_buf_free(&bytes);
-	v->unjudged = UNJUDGED_PLACE;
+	v->unjudged = UNJUDGED_PLACE & ~BB_UNJUDGED_HEIGHT; /* it has no coinbase */
 	return BB_OUTCOME_ORPHAN;
 }
 

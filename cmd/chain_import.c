@@ -513,9 +513,9 @@ int chain_import(struct chain *c)
 	if (m.count && worth_a_store(&m) && intake_open(&m.intake, BB_STORE_ALONE)) {
 		import_all(&m);
 		close_intake(&m);
-		if (!m.intake.records && !c->in.status)
-			chain_error(c, 0, BB_NO, "no input");
 	}
+	if (m.count && !m.intake.records && !c->in.status)
+		chain_error(c, 0, BB_NO, "no input");
 	close_all(&m);
 	return chain_end(c);
 }

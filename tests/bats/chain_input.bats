@@ -90,7 +90,11 @@ lacks_block_50() {
 	run -2 --separate-stderr bb-chain import bad.blk
 	assert_output ""
 	assert_errors 'length == 1 and (.[0].error | contains("bad.blk") and test("\\b0\\b") and test("\\bregtest\\b"))'
-	assert_tip 0
+	# Not even an empty store of the wrong network.
+	[[ ! -e $BB_DIR/chain ]]
+	bb-chain import "$MADE/a.blk"
+	run -2 --separate-stderr bb-chain import bad.blk
+	assert_tip 110
 }
 
 @test "a length that is too long is told, and the blocks behind it come" {

@@ -53,13 +53,17 @@ struct bb_lines {
 	uint64_t bytes;	 /* taken in so far */
 	int status;	 /* highest so far */
 
-	/* Private. */
+	/* Set by a caller who has begun to read the first input: `opened`, what was read in
+	 * `buf`, its descriptor, its name. */
 	struct bb_buf buf;
-	size_t at;
 	int fd;
-	bool opened, ended, stop;
-	uint64_t file;	  /* counts the inputs turned to */
+	bool opened;
 	const char *name; /* of the one at hand; NULL: stdin */
+
+	/* Private. */
+	size_t at;
+	bool ended, stop;
+	uint64_t file; /* counts the inputs turned to */
 	uint64_t records;
 };
 

@@ -41,17 +41,10 @@ static size_t file_len;
 
 /* What stands in the store, where verify can know it, as a number. */
 
-/* Leaves never have a value; of orphans only the headers are looked at, and events count from
- * 1. */
-static void add_entry(struct bb_sha256 *sum, enum bb_table t, const struct bb_cursor *c)
+static void add_entry(struct bb_sha256 *sum, const struct bb_cursor *c)
 {
-	const size_t orphan = 8 + BB_HEADER_SIZE;
-	size_t key_len = c->key.len, len = t == BB_LEAVES ? 0 : c->value.len;
+	const size_t key_len = c->key.len, len = c->value.len;
 
-	if (t == BB_ORPHANS && key_len == 65)
-		key_len = 64;
-	if (t == BB_ORPHANS && len > orphan)
-		len = orphan;
 	bb_sha256_add(sum, (const unsigned char *)&key_len, sizeof(key_len));
 	bb_sha256_add(sum, c->key.data, key_len);
 	bb_sha256_add(sum, c->value.data, len);
@@ -59,15 +52,12 @@ static void add_entry(struct bb_sha256 *sum, enum bb_table t, const struct bb_cu
 
 static void add_entries(struct bb_sha256 *sum, enum bb_table t)
 {
-	unsigned char first[8];
-	const struct bb_span from = BB_SPAN(first, t == BB_EVENTS ? 8 : 0);
 	struct bb_cursor c;
 
-	bb_key64(first, 1);
 	bb_sha256_add(sum, (const unsigned char *)&t, sizeof(t));
 	DEMAND(bb_cursor_open(&c, &store, t));
-	for (bool more = bb_cursor_seek(&c, from); more; more = bb_cursor_next(&c))
-		add_entry(sum, t, &c);
+	for (bool more = bb_cursor_first(&c); more; more = bb_cursor_next(&c))
+		add_entry(sum, &c);
 	bb_cursor_close(&c);
 }
 

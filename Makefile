@@ -116,7 +116,7 @@ asan: $(ASAN_TOOLS) $(BUILD)/asan/vectors
 	exit $$status
 
 # The tools' speed as ratios of what libsecp256k1 does bare, and of a bitcoind's, from one run;
-# BENCH=tools or BENCH=ledger: that half.
+# BENCH=tools, ledger or mine: that part.
 BENCH_OBJ = $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/bats/bench/*.c))
 
 $(BUILD)/bench/bench: $(BENCH_OBJ) $(BUILD)/libbb.a

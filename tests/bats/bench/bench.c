@@ -6,11 +6,13 @@
  *	bench sign NAME BB-SIGN KEYFILE FILE TARGET
  *	bench start NAME LIMIT_MS COMMAND...		with stdin as it is given, rewound
  *	bench memory BB-VALIDATE FILE			once, and ten times over
+ *	bench mine KERNEL TARGET			a search of lib/mine
  *
  * Each prints one line. A ratio is the median of those of the rounds; of the CPU's time, user
  *and system, since others may use the machine; of the wall clock's time beside it. */
 
 #include <fcntl.h>
+#include <openssl/sha.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,8 +24,9 @@
 #include <unistd.h>
 
 #include "bare.h"
+#include "mine/search.h"
 
-enum { ROUNDS = 7, STARTS = 100 };
+enum { ROUNDS = 7, STARTS = 100, NONCES = 4000000 };
 
 struct cost {
 	double wall, cpu; /* seconds */
@@ -100,7 +103,7 @@ static struct cost run_bare(bool (*fn)(const void *arg), const void *arg)
 	struct cost c = {.wall = now(CLOCK_MONOTONIC), .cpu = now(CLOCK_PROCESS_CPUTIME_ID)};
 
 	if (!fn(arg))
-		die("the bare operations gave other results", "libsecp256k1");
+		die("gave other results", "the bare work");
 	c.cpu = now(CLOCK_PROCESS_CPUTIME_ID) - c.cpu;
 	c.wall = now(CLOCK_MONOTONIC) - c.wall;
 	return c;
@@ -262,6 +265,64 @@ static void memory(char **arg)
 		large - small < st.st_size / 1024 ? "flat" : "grows");
 }
 
+/* No hash is as small as the target: all nonces are tried. */
+static bool search_all(const void *arg)
+{
+	const unsigned char header[80] = {0}, target[32] = {0};
+	const struct bb_kernel *k = arg;
+	struct bb_search s;
+	uint32_t nonce = 0;
+
+	bb_search_init(&s, header, target);
+	return !k->search(&s, &nonce, NONCES);
+}
+
+/* The same, by OpenSSL's fastest functions for messages. */
+static bool hash_all(const void *arg)
+{
+	unsigned char header[80] = {0}, hash[32];
+	const unsigned char target[32] = {0};
+
+	(void)arg;
+	for (uint32_t nonce = 0; nonce < NONCES; nonce++) {
+		SHA256_CTX ctx;
+
+		memcpy(header + 76, &nonce, 4);
+		SHA256_Init(&ctx);
+		SHA256_Update(&ctx, header, 80);
+		SHA256_Final(hash, &ctx);
+		SHA256_Init(&ctx);
+		SHA256_Update(&ctx, hash, 32);
+		SHA256_Final(hash, &ctx);
+		if (memcmp(hash, target, 32) == 0)
+			return false;
+	}
+	return true;
+}
+
+static void mine(char **arg)
+{
+	const struct bb_kernel *k = bb_kernel_find(arg[0]);
+	const double target = atof(arg[1]);
+	double ratio[ROUNDS], cpu[ROUNDS], plain[ROUNDS], r;
+
+	if (!k || !k->usable()) {
+		printf("mine, %s: not on this processor\n", arg[0]);
+		return;
+	}
+	for (size_t i = 0; i < ROUNDS; i++) {
+		cpu[i] = run_bare(search_all, k).cpu;
+		plain[i] = run_bare(hash_all, NULL).cpu;
+		ratio[i] = plain[i] / cpu[i];
+	}
+	r = median(ratio, ROUNDS);
+	printf("mine, %s: %.1f MH/s a core, %.2f times a plain OpenSSL loop's %.1f, "
+	       "target %.1f %s%s\n",
+		k->name, 1e-6 * NONCES / median(cpu, ROUNDS), r,
+		1e-6 * NONCES / median(plain, ROUNDS), target, met(r >= target),
+		k == bb_kernel_best() ? "; this one is used" : "");
+}
+
 int main(int argc, char **argv)
 {
 	const struct {
@@ -269,7 +330,8 @@ int main(int argc, char **argv)
 		int args;
 		void (*fn)(char **arg);
 	} modes[] = {{"validate", 4, validate}, {"threads", 3, threads}, {"keygen", 3, keygen},
-		{"sign", 5, sign}, {"start", 3, start}, {"memory", 2, memory}};
+		{"sign", 5, sign}, {"start", 3, start}, {"memory", 2, memory},
+		{"mine", 2, mine}};
 
 	for (size_t i = 0; argc > 1 && i < sizeof(modes) / sizeof(*modes); i++)
 		if (strcmp(argv[1], modes[i].name) == 0 && argc - 2 >= modes[i].args) {

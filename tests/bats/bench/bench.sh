@@ -1,8 +1,8 @@
 #!/bin/sh
-# Measure the tools: bench.sh [tools | ledger], with BIN (the tools) and BUILD (holds the program
-# `bench/bench`). Ratios, from one run, rounds in turns: against bare libsecp256k1 (bench.c), and
-# against a real bitcoind (ledger.py). Without the shared data the stream to validate is one made
-# here, and bb-chain is measured by itself.
+# Measure the tools: bench.sh [tools | ledger | mine], with BIN (the tools) and BUILD (holds the
+# program `bench/bench`). Ratios, from one run, rounds in turns: against bare libsecp256k1 and
+# OpenSSL (bench.c), and against a real bitcoind (ledger.py). Without the shared data the stream
+# to validate is one made here, and bb-chain is measured by itself.
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -28,12 +28,17 @@ ledger() {
 	python3 "$here/ledger.py" "$BIN" "$node" "$tmp/inputs.blk" 200000 "$tmp/coins.blk"
 }
 
-if [ "$what" != tools ]; then
-	ledger
-fi
-if [ "$what" = ledger ]; then
-	exit
-fi
+# mine: the kernels that search for nonces, one core.
+mine() {
+	"$bench" mine portable 1.2
+	"$bench" mine avx2 1.3
+	"$bench" mine sha-ni 1.3
+	"$bench" mine avx512 2.2
+}
+
+case $what in all | ledger) ledger ;; esac
+case $what in all | mine) mine ;; esac
+case $what in ledger | mine) exit ;; esac
 
 # unsigned N SCRIPT: N lines, each of a transaction with one input that spends that script.
 unsigned() {

@@ -90,6 +90,8 @@ ROWS = {
     "an alternative main chain to its first retarget": 2016,
     "Merkle branches of every leaf": 824,
     "muhash": 4,
+    "nonces, every kernel against hashlib": 560,
+    "nonces, none is tried past the last": 40,
     "script_assets_test": 2243,
     "block rules": 174,
     "mainnet-txs, all valid": 4000,
@@ -102,6 +104,8 @@ ROWS = {
     "mainnet-retargets, the chain's work": 400,
     "mainnet-retargets, the bits of the next period": 199,
     "mainnet-0-1000, the coins' muhash": 1,
+    "mainnet-0-1000, nonces found again": 1001,
+    "modern-blocks, nonces found again": 3,
 }
 
 

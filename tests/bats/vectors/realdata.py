@@ -10,6 +10,7 @@ import subprocess
 import sys
 
 import chain
+import nonces
 from bitcoin import Reader, Tx
 from harness import BIN, Table, judge, shared
 
@@ -185,7 +186,9 @@ def main():
             ("modern-blocks", "modern-blocks.ndjson.xz", modern_blocks),
             ("mainnet-txs and Esplora", "mainnet-txs.ndjson.xz", esplora),
             ("mainnet-retargets", "mainnet-retargets.csv", chain.mainnet_retargets),
-            ("mainnet-0-1000 and MuHash", "mainnet-0-1000.blk", chain.mainnet_muhash)):
+            ("mainnet-0-1000 and MuHash", "mainnet-0-1000.blk", chain.mainnet_muhash),
+            ("mainnet-0-1000 and nonces", "mainnet-0-1000.blk", nonces.mainnet_nonces),
+            ("modern-blocks and nonces", "modern-blocks.ndjson.xz", nonces.modern_nonces)):
         if shared("data") and not shared("data/" + file):
             print("%s: its file is missing: %s" % (name, file), flush=True)
             Table.failed.append(name)

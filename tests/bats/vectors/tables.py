@@ -9,6 +9,7 @@ import sys
 import bips
 import chain
 import core
+import nonces
 from harness import Table, npm, shared
 
 BITCOIND = "bitcore-lib/test/data/bitcoind/"
@@ -43,6 +44,7 @@ TABLES = (
     ("mainnet_alt", chain.alt_retarget, "mainnet_alt.json", None, None),
     ("merkle", chain.merkle_branches, None, None, None),
     ("muhash", chain.muhash, None, None, None),
+    ("nonces", lambda: (nonces.ranges(), nonces.past_the_end()), None, None, None),
     ("script_assets_test", core.script_assets, None, BITCOIND + "script_assets_test.json",
      core.script_assets),
 )

@@ -23,6 +23,7 @@
 #include "crypto/bip32.h"
 #include "crypto/bip39.h"
 #include "crypto/muhash.h"
+#include "mine/search.h"
 
 enum { ARGS_MAX = 48 };
 
@@ -667,6 +668,40 @@ static void muhash(struct call *c)
 	bb_put(&c->out, hex, 64);
 }
 
+/* -> the names of the kernels that this processor can use */
+static void kernels(struct call *c)
+{
+	const struct bb_kernel *k;
+
+	for (unsigned i = 0; (k = bb_kernel_at(i)); i++)
+		if (k->usable()) {
+			bb_put_str(&c->out, k->name);
+			bb_put_str(&c->out, " ");
+		}
+}
+
+/* kernel header target first-nonce count -> the first good nonce */
+static void search(struct call *c)
+{
+	const struct bb_kernel *k = bb_kernel_find(string(c, 0));
+	uint32_t nonce = (uint32_t)integer(c, 3);
+	const uint32_t first = nonce;
+	struct bb_search s;
+	char number[16];
+
+	if (!k || !k->usable())
+		die("no such kernel");
+	bb_search_init(&s, fixed(c, 1, 80), fixed(c, 2, 32));
+	if (k->search(&s, &nonce, (uint64_t)integer(c, 4))) {
+		snprintf(number, sizeof(number), "%u", (unsigned)nonce);
+		bb_put_str(&c->out, number);
+	} else if (nonce == first) {
+		put_bool(c, false);
+	} else {
+		die("no nonce was found, and it changed");
+	}
+}
+
 static const struct {
 	const char *name;
 	void (*run)(struct call *c);
@@ -711,6 +746,8 @@ static const struct {
 	{"next-bits", next_bits},
 	{"merkle-branch", merkle_branch},
 	{"muhash", muhash},
+	{"kernels", kernels},
+	{"search", search},
 };
 
 /* Split at the tabs; the first field is the operation. */

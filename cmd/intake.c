@@ -187,32 +187,6 @@ void intake_free(struct arrival *a)
 
 /* Verdicts. */
 
-static void put_unjudged(struct bb_json_writer *w, unsigned unjudged)
-{
-	bb_json_key(w, "unjudged");
-	bb_json_open(w, '[');
-	for (unsigned i = 0; i < BB_UNJUDGED_COUNT; i++)
-		if (unjudged & 1u << i)
-			bb_json_str(w, bb_unjudged_name((enum bb_unjudged)(1u << i)));
-	bb_json_close(w, ']');
-}
-
-static void put_failure(struct bb_json_writer *w, const struct bb_verdict *v)
-{
-	bb_json_key(w, "error");
-	bb_json_str(w, v->error);
-	if (v->detail[0]) {
-		bb_json_key(w, "detail");
-		bb_json_str(w, v->detail);
-	}
-	if (v->has_input) {
-		bb_json_key(w, "script_error");
-		bb_json_str(w, bb_script_error_name(v->script_error));
-		bb_json_key(w, "input");
-		bb_json_i64(w, (int64_t)v->input);
-	}
-}
-
 /* Where the chain stands behind it. */
 static void put_tip(struct bb_json_writer *w, struct bb_ledger *l)
 {
@@ -249,10 +223,8 @@ static void put_verdict(struct intake *k, const struct arrival *a, const struct 
 	bb_json_bool(&w, v->valid);
 	bb_json_key(&w, "result");
 	bb_json_str(&w, bb_outcome_name(r));
-	if (v->error[0])
-		put_failure(&w, v);
-	if (v->unjudged)
-		put_unjudged(&w, v->unjudged);
+	bb_json_failure(&w, v);
+	bb_json_unjudged(&w, v->unjudged);
 	put_tip(&w, &k->ledger);
 	bb_json_close(&w, '}');
 	bb_json_end_line(&w);

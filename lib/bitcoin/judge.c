@@ -261,8 +261,28 @@ static void put_results(struct bb_json_writer *w, const struct bb_verdict *v)
 	bb_json_close(w, ']');
 }
 
-static void put_unjudged(struct bb_json_writer *w, unsigned unjudged)
+void bb_json_failure(struct bb_json_writer *w, const struct bb_verdict *v)
 {
+	if (v->error[0]) {
+		bb_json_key(w, "error");
+		bb_json_str(w, v->error);
+	}
+	if (v->detail[0]) {
+		bb_json_key(w, "detail");
+		bb_json_str(w, v->detail);
+	}
+	if (v->has_input) {
+		bb_json_key(w, "script_error");
+		bb_json_str(w, bb_script_error_name(v->script_error));
+		bb_json_key(w, "input");
+		bb_json_i64(w, (int64_t)v->input);
+	}
+}
+
+void bb_json_unjudged(struct bb_json_writer *w, unsigned unjudged)
+{
+	if (!unjudged)
+		return;
 	bb_json_key(w, "unjudged");
 	bb_json_open(w, '[');
 	for (unsigned bit = 0; bit < BB_UNJUDGED_COUNT; bit++)
@@ -291,24 +311,10 @@ void bb_put_verdict(struct bb_buf *out, const struct bb_verdict *v, uint64_t lin
 	}
 	bb_json_key(&w, "valid");
 	bb_json_bool(&w, v->valid);
-	if (v->error[0]) {
-		bb_json_key(&w, "error");
-		bb_json_str(&w, v->error);
-	}
-	if (v->detail[0]) {
-		bb_json_key(&w, "detail");
-		bb_json_str(&w, v->detail);
-	}
-	if (v->has_input) {
-		bb_json_key(&w, "script_error");
-		bb_json_str(&w, bb_script_error_name(v->script_error));
-		bb_json_key(&w, "input");
-		bb_json_i64(&w, (int64_t)v->input);
-	}
+	bb_json_failure(&w, v);
 	if (v->results)
 		put_results(&w, v);
-	if (v->unjudged)
-		put_unjudged(&w, v->unjudged);
+	bb_json_unjudged(&w, v->unjudged);
 	bb_json_close(&w, '}');
 	bb_json_end_line(&w);
 }

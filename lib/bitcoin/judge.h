@@ -47,6 +47,10 @@ void bb_judge_block(
  * on. */
 void bb_prevouts_hash(unsigned char out[32], const struct bb_prevout *prevouts, size_t count);
 
+/* Members of a verdict: error, detail, script_error and input, as far as there are any; and
+ * what was left unjudged. */
+void bb_json_failure(struct bb_json_writer *w, const struct bb_verdict *v);
+void bb_json_unjudged(struct bb_json_writer *w, unsigned unjudged);
 /* The verdict as a line. `from` is raw JSON or empty; has_id false for a malformed line. */
 void bb_put_verdict(struct bb_buf *out, const struct bb_verdict *v, uint64_t line,
 	struct bb_span from, bool has_id);

@@ -4,12 +4,13 @@
 
 #include "bitcoin/check.h"
 #include "bitcoin/merkle.h"
+#include "bitcoin/signet.h"
 #include "crypto/hash.h"
 
-static const unsigned char signet_header[4] = {0xec, 0xc7, 0xda, 0xa2};
+const unsigned char bb_signet_mark[BB_SIGNET_MARK_SIZE] = {0xec, 0xc7, 0xda, 0xa2};
 
 /* Take the signature's section out of the commitment: `kept` is the script with the section
- * cut down to its header, `solution` what it held. False when there is none. */
+ * cut down to its mark, `solution` what it held. False when there is none. */
 static bool cut_solution(
 	struct bb_buf *kept, struct bb_span *solution, struct bb_span commitment)
 {
@@ -22,9 +23,11 @@ static bool cut_solution(
 			bb_put_u8(kept, op.opcode);
 			continue;
 		}
-		if (!found && op.data.len > 4 && memcmp(op.data.data, signet_header, 4) == 0) {
-			*solution = BB_SPAN(op.data.data + 4, op.data.len - 4);
-			op.data.len = 4;
+		if (!found && op.data.len > BB_SIGNET_MARK_SIZE &&
+			memcmp(op.data.data, bb_signet_mark, BB_SIGNET_MARK_SIZE) == 0) {
+			*solution = BB_SPAN(op.data.data + BB_SIGNET_MARK_SIZE,
+				op.data.len - BB_SIGNET_MARK_SIZE);
+			op.data.len = BB_SIGNET_MARK_SIZE;
 			found = true;
 		}
 		bb_put_push(kept, op.data);
@@ -68,30 +71,41 @@ static bool signed_root(unsigned char root[32], const struct bb_block *block, si
 	return bb_block_merkle_root(root, NULL, &copy);
 }
 
-/* The two virtual transactions: one pays the challenge and commits to the block, the other
- * spends it with the solution. */
+void bb_signet_txs_init(struct bb_signet_txs *s, const struct bb_header *h,
+	const unsigned char root[32], struct bb_span challenge)
+{
+	*s = (struct bb_signet_txs){
+		.pay = {0, &s->pay_in, 1, &s->pay_out, 1, 0},
+		.spend = {0, &s->spend_in, 1, &s->spend_out, 1, 0},
+		.prevout = {.known = true, .script = challenge},
+		.script = {OP_0, 72},
+		.pay_in = {.prevout.vout = 0xffffffff, .script_sig = BB_SPAN(s->script, 74)},
+		.pay_out.script = challenge,
+		.spend_out.script = BB_LIT("\x6a"),
+	};
+	bb_set_le32(s->script + 2, (uint32_t)h->version);
+	memcpy(s->script + 6, h->prev, 32);
+	memcpy(s->script + 38, root, 32);
+	bb_set_le32(s->script + 70, h->time);
+	bb_tx_txid(s->spend_in.prevout.txid, &s->pay);
+}
+
 static bool verify(const struct bb_block *block, const struct bb_network *n,
-	struct bb_txin spend, const unsigned char root[32])
+	const struct bb_txin *solution, const unsigned char root[32])
 {
 	const uint32_t flags = BB_VERIFY_P2SH | BB_VERIFY_WITNESS | BB_VERIFY_DERSIG |
 			       BB_VERIFY_NULLDUMMY;
-	unsigned char script[74] = {OP_0, 72};
-	struct bb_span challenge = BB_SPAN(n->signet_challenge, n->signet_challenge_len);
-	struct bb_txin pay_in = {.prevout.vout = 0xffffffff, .script_sig = BB_SPAN(script, 74)};
-	struct bb_txout pay_out = {0, challenge}, spend_out = {0, BB_LIT("\x6a")};
-	struct bb_tx pay = {0, &pay_in, 1, &pay_out, 1, 0};
-	struct bb_tx tx = {0, &spend, 1, &spend_out, 1, 0};
-	struct bb_prevout prevout = {.known = true, .script = challenge};
 	struct bb_interpreter vm = {0};
 	struct bb_sighash_cache cache;
+	struct bb_signet_txs s;
 	bool ok;
 
-	bb_set_le32(script + 2, (uint32_t)block->header.version);
-	memcpy(script + 6, block->header.prev, 32);
-	memcpy(script + 38, root, 32);
-	bb_set_le32(script + 70, block->header.time);
-	bb_tx_txid(spend.prevout.txid, &pay);
-	bb_sighash_cache_init(&cache, &tx, &prevout);
+	bb_signet_txs_init(&s, &block->header, root,
+		BB_SPAN(n->signet_challenge, n->signet_challenge_len));
+	s.spend_in.script_sig = solution->script_sig;
+	s.spend_in.witness = solution->witness;
+	s.spend_in.witness_count = solution->witness_count;
+	bb_sighash_cache_init(&cache, &s.spend, &s.prevout);
 	ok = bb_verify_input(&vm, &cache, 0, flags) == BB_SCRIPT_OK;
 	bb_interpreter_free(&vm);
 	return ok;
@@ -100,7 +114,7 @@ static bool verify(const struct bb_block *block, const struct bb_network *n,
 bool bb_signet_valid(const struct bb_block *block, const struct bb_network *n)
 {
 	unsigned char hash[32], root[32];
-	struct bb_txin spend = {0};
+	struct bb_txin spend = {0}; /* scriptSig and witness */
 	struct bb_arena a = {0};
 	struct bb_buf kept = {0};
 	struct bb_span solution, commitment;
@@ -119,7 +133,7 @@ bool bb_signet_valid(const struct bb_block *block, const struct bb_network *n)
 		commitment = BB_SPAN(kept.data, kept.len);
 	} /* else none: a trivial challenge may do without */
 	if (!kept.failed && signed_root(root, block, (size_t)at, commitment, &a))
-		ok = verify(block, n, spend, root);
+		ok = verify(block, n, &spend, root);
 out:
 	bb_buf_free(&kept);
 	bb_arena_free(&a);

@@ -33,6 +33,8 @@ actors() {
 		"getrawtransaction "*) echo "$hex" ;;
 		"getblock $hash 0") echo "$block" ;;
 		"sendrawtransaction "*) printf "%s\n" "$2" | bb-decode | jq -r .txid ;;
+		"getblocktemplate "*) cat template.json ;;
+		"-stdin submitblock") grep -q . ;;
 		"-stdin importdescriptors") jq -ce "map(has(\"desc\")) | select(length > 0 and all)" ;;
 		*) exit 1 ;;
 		esac'
@@ -62,6 +64,7 @@ prepare() {
 	"$BB_ROOT/pipelines/multisig" 2 alice.pub bob.pub carol.pub |
 		jq -c --slurpfile coin coins.ndjson '$coin[0] + . | del(.scriptpubkey_address)' |
 		bb-mktx --all --to "$bob" >shared.json
+	cp "$BATS_TEST_DIRNAME/fixtures/template.json" .
 	mkdir -p .bitcoin/blocks
 	a_block >.bitcoin/blocks/blk00000.dat
 	PATH=$PWD/actors:$PATH
@@ -125,6 +128,7 @@ try_page() {
 @test "the examples of bb-mktx(1) work" { try_page bb-mktx.1 3; }
 @test "the examples of bb-sign(1) work" { try_page bb-sign.1 3; }
 @test "the examples of bb-validate(1) work" { try_page bb-validate.1 4; }
+@test "the examples of bb-mine(1) work" { try_page bb-mine.1 2; }
 @test "the examples of bb-chain(1) work" { try_page bb-chain.1 7; }
 @test "the examples of bb-decode(1) work" { try_page bb-decode.1 3; }
 @test "the examples of bb-encode(1) work" { try_page bb-encode.1 2; }

@@ -156,6 +156,9 @@ struct bb_interpreter {
 	size_t condition_cap;
 	struct bb_buf code; /* a script code under FindAndDelete */
 	struct bb_sighash_memo memo[BB_SIGHASH_CLASSES];
+	/* Of m signatures with n keys: which keys matched last, one bit each, the highest bit
+	 * when they were those of the time before too. */
+	uint32_t habit[BB_MAX_MULTISIG_KEYS + 1][BB_MAX_MULTISIG_KEYS + 1];
 };
 
 void bb_interpreter_free(struct bb_interpreter *vm);

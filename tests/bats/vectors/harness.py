@@ -52,6 +52,7 @@ ROWS = {
     "base58_encode_decode": 21,
     "key_io_valid": 70,
     "key_io_invalid": 70,
+    "multisig, whoever signed before": 1963,
     "bip32": 17,
     "bip32, invalid keys": 16,
     "bip49": 10,

@@ -9,6 +9,7 @@ import sys
 import bips
 import chain
 import core
+import multisigs
 import nonces
 from harness import Table, npm, shared
 
@@ -44,6 +45,7 @@ TABLES = (
     ("mainnet_alt", chain.alt_retarget, "mainnet_alt.json", None, None),
     ("merkle", chain.merkle_branches, None, None, None),
     ("muhash", chain.muhash, None, None, None),
+    ("multisig", multisigs.remembered, None, None, None),
     ("nonces", lambda: (nonces.ranges(), nonces.past_the_end()), None, None, None),
     ("script_assets_test", core.script_assets, None, BITCOIND + "script_assets_test.json",
      core.script_assets),

@@ -13,7 +13,7 @@ struct row {
 	unsigned char *result;
 };
 
-enum { INPUTS_A_TURN = 16 };
+enum { INPUTS_A_TURN = 4 };
 
 /* Can this input's script be judged with the prevouts at hand? Taproot signs them all. */
 static bool can_judge(const struct bb_sighash_cache *cache, size_t index)

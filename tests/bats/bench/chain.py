@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """chain.py BIN FILE [INPUTS | --coins COINS]: a regtest chain in blk*.dat's framing, to measure with.
 
-Either so many inputs of mixed types, signed by bb-sign, over blocks of two thousand or so; or so
-many coins, each to a script of its own.
+Either so many inputs of mixed types, signed by bb-sign, over blocks of two thousand or so, a sixth of
+them of 2 keys of 3, always the first two, as one wallet's are; or so many coins, each to a script of
+its own.
 """
 
 import hashlib

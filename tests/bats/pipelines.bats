@@ -295,3 +295,15 @@ assert_in_step() {
 		assert_usage recheck
 	done
 }
+
+@test "watch-difficulty shows barenet's difficulty follow the clock" {
+	export BB_DIR=$BATS_TEST_TMPDIR/barenet
+	run -0 --separate-stderr watch-difficulty 121
+	assert_stderr ""
+	# From the first retarget on, at 60, the years since the genesis block no longer count.
+	[[ $(awk 'NR < 120 { print $3 }' <<<"$output" | sort -u | wc -l) == 1 ]]
+	[[ $(awk 'NR == 119 { old = $3 } NR == 120 { print int($3 / old) }' <<<"$output") =~ ^[34]$ ]]
+	run -0 bb-chain -n barenet verify
+	run -2 --separate-stderr watch-difficulty many
+	[[ -z $output && $stderr == "watch-difficulty [BLOCKS"* ]]
+}

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ledger/events.h"
 #include "ledger/query.h"
 
 /* Below this height no coinbase can repeat an earlier one's height by chance, once BIP 34

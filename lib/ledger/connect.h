@@ -4,7 +4,8 @@
 /* The active chain moves: one block up or down (ConnectBlock, DisconnectBlock), and on to the
  * most work (ActivateBestChain). */
 
-#include "ledger/ledger.h"
+#include "ledger/incoming.h"
+#include "ledger/state.h"
 
 /* A block that has just come, still in memory. */
 struct bb_fresh {

@@ -31,24 +31,6 @@ const char *bb_outcome_name(enum bb_outcome r)
 	return "";
 }
 
-bool bb_incoming_parse(struct bb_incoming *in, struct bb_arena *a, struct bb_span bytes,
-	const struct bb_network *n)
-{
-	const struct bb_block_claims nothing = {.height = -1, .expected_bits = -1, .now = -1};
-
-	memset(in, 0, sizeof(*in));
-	in->bytes = bytes;
-	in->arena = a;
-	if (!bb_block_parse(&in->block, bytes, a) || !bb_block_hash_txs(&in->block, a))
-		return false;
-	bb_header_hash(in->id, &in->block.header);
-	in->refusal = bb_check_block_alone(&in->block, n);
-	if (in->refusal)
-		bb_block_detail(
-			in->detail, in->refusal, &in->block, SIZE_MAX, NULL, &nothing, n);
-	return true;
-}
-
 /* Transactions of the store. */
 
 static bool begin(struct bb_ledger *l)
@@ -60,11 +42,6 @@ static bool begin(struct bb_ledger *l)
 	if (bb_store_changed(l->store))
 		bb_coins_drop(&l->coins);
 	return true;
-}
-
-bool bb_ledger_full(const struct bb_ledger *l)
-{
-	return bb_coins_full(&l->coins) || bb_rows_bytes(&l->rows) > l->coins.budget / 2;
 }
 
 /* The coins are written by now, and give back memory for the rows. */

@@ -8,26 +8,11 @@
  * What it did counts once bb_ledger_commit has returned true; verdicts may be told only then.
  */
 
-#include "bitcoin/judge.h"
 #include "ledger/events.h"
-#include "ledger/rows.h"
+#include "ledger/incoming.h"
+#include "ledger/state.h"
 #include "ledger/tree.h"
 #include "ledger/undo.h"
-
-/* A block on its way in, with all that can be said of it without the ledger: any thread may
- * prepare one. */
-struct bb_incoming {
-	struct bb_span bytes; /* borrowed */
-	struct bb_block block;
-	unsigned char id[32];
-	const char *refusal; /* CheckBlock's reason, or NULL */
-	char detail[BB_DETAIL_SIZE];
-	struct bb_arena *arena; /* holds the above, and is worked in when it connects */
-};
-
-/* From a block's bytes. False when they are no block. */
-bool bb_incoming_parse(struct bb_incoming *in, struct bb_arena *a, struct bb_span bytes,
-	const struct bb_network *n);
 
 enum bb_outcome {
 	BB_OUTCOME_CONNECTED, /* it is part of the active chain now */
@@ -39,23 +24,6 @@ enum bb_outcome {
 };
 const char *bb_outcome_name(enum bb_outcome r);
 
-struct bb_ledger {
-	struct bb_store *store; /* borrowed, open for writing */
-	const struct bb_network *network;
-	const struct bb_parallel *parallel; /* NULL: this thread alone */
-	int64_t now;			    /* seconds since 1970; -1: the clock's */
-
-	/* Private. */
-	struct bb_coins coins;
-	struct bb_rows rows;
-	struct bb_interpreter vm;
-	struct bb_arena arena; /* of blocks read back */
-	struct bb_buf bytes;
-	uint32_t failed; /* the last node that failed to connect, and its verdict */
-	struct bb_verdict failure;
-	bool moved; /* a block was connected or taken back on the way at hand */
-};
-
 /* `cache` bytes for coins. Opens the store's first transaction and connects the genesis block
  * of a new store, if it is known (genesis.h); else the first block must be it. */
 bool bb_ledger_open(struct bb_ledger *l, const char **why, struct bb_store *s,
@@ -66,12 +34,8 @@ void bb_ledger_close(struct bb_ledger *l);
 /* Take one in. The verdict says whether it is valid as far as it could be judged, `unjudged`
  * what could not: side blocks' scripts, orphans' surroundings. `scripts_known`: somebody
  * trusted has run its scripts on exactly these prevouts (bb_prevouts_hash), under the flags of
- * `known_height`; NULL: nobody. False: the store failed (store->why), and nothing counts that
+ * its height; NULL: nobody. False: the store failed (store->why), and nothing counts that
  * was not committed. */
-struct bb_known_scripts {
-	unsigned char prevouts[32];
-	int64_t height; /* claimed to whoever ran them; -1: none, all rules bound */
-};
 bool bb_ledger_add_block(struct bb_verdict *v, enum bb_outcome *r, struct bb_ledger *l,
 	struct bb_incoming *in, const struct bb_known_scripts *scripts_known);
 bool bb_ledger_add_header(struct bb_verdict *v, enum bb_outcome *r, struct bb_ledger *l,
@@ -83,9 +47,8 @@ bool bb_ledger_invalidate(struct bb_verdict *v, enum bb_outcome *r, struct bb_le
 bool bb_ledger_reconsider(struct bb_verdict *v, enum bb_outcome *r, struct bb_ledger *l,
 	const unsigned char id[32]);
 
-/* Is so much gathered that a commit is due? */
-bool bb_ledger_full(const struct bb_ledger *l);
-/* Everything so far to the disk. The next call that changes anything begins a transaction. */
+/* Everything so far to the disk; due when bb_ledger_full. The next call that changes anything
+ * begins a transaction. */
 bool bb_ledger_commit(struct bb_ledger *l);
 /* The same as the last of many: with what is written, memory is given back on the way. */
 bool bb_ledger_finish(struct bb_ledger *l);

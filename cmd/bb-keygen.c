@@ -53,6 +53,7 @@ struct run {
 	struct bb_network network;
 	struct bb_curve *curve;
 	int terminal; /* to ask for a passphrase; -1: none */
+	struct passphrase_prompt prompt;
 };
 
 /* The call. */
@@ -190,17 +191,6 @@ static void prepare_seal(struct run *r)
 	r->g.out.seal.passphrase = passphrase_span(&r->new_passphrase);
 }
 
-/* The passphrase of an encrypted line, when there is one to be had. */
-static bool ask_passphrase(const char **why, struct bb_key_reader *reader)
-{
-	struct run *r = reader->arg;
-
-	if (!passphrase_ask(&r->passphrase, why, r->terminal, "Passphrase: ", false))
-		return false;
-	reader->seal.passphrase = passphrase_span(&r->passphrase);
-	return true;
-}
-
 /* All at once, before rights are dropped. What cannot be opened is reported. */
 static void open_files(struct run *r)
 {
@@ -230,13 +220,14 @@ static void start(struct run *r)
 	g->line.secret_descriptor = g->out.print_secret && !g->out.encrypt;
 	if (!r->file_count && !r->words && !g->line.type_given)
 		g->line.type = r->uncompressed ? BB_TYPE_P2PKH : BB_TYPE_P2WPKH;
+	r->prompt = (struct passphrase_prompt){&r->passphrase, r->terminal};
 	g->reader = (struct bb_key_reader){
 		.curve = r->curve,
 		.network = &r->network,
 		.seal.passphrase = passphrase_span(&r->passphrase),
 		.mnemonic_passphrase = passphrase_span(&r->mnemonic_passphrase),
-		.ask = r->passphrase.given ? NULL : ask_passphrase,
-		.arg = r,
+		.ask = r->passphrase.given ? NULL : passphrase_answer,
+		.arg = &r->prompt,
 	};
 	keyout_open(&g->out, r->file_count || r->count > 1);
 	open_files(r);

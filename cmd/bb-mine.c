@@ -11,7 +11,7 @@
 #include "crypto/curve.h"
 #include "hashrate.h"
 #include "miner.h"
-#include "passphrase.h"
+#include "keys.h"
 #include "values.h"
 
 static const struct tool tool = {
@@ -59,10 +59,7 @@ struct job {
 struct run {
 	/* As asked for. */
 	const char *network_name, *to;
-	const char **key_files;
-	size_t key_file_count;
-	struct passphrase passphrase;
-	int terminal; /* to ask for a passphrase; -1: none */
+	struct keys keys;
 	unsigned threads;
 	uint64_t max_tries;
 	struct bb_payout payout;
@@ -70,11 +67,8 @@ struct run {
 	struct bb_lines in;
 	struct bb_sink out;
 	struct bb_network network;
-	struct bb_buf script;	     /* that is paid */
-	struct bb_keyfile *key_file; /* one for each of key_files */
+	struct bb_buf script; /* that is paid */
 	struct bb_curve *curve;
-	struct bb_key_reader reader;
-	struct bb_keyring ring;
 	struct bb_signer *signer; /* NULL: no keys */
 
 	struct values values;
@@ -104,26 +98,13 @@ static void read_option(struct run *r, int opt)
 		r->max_tries = (uint64_t)tool_number(
 			&tool, "--max-tries", optarg, 1, INT64_MAX);
 		break;
-	case 'k': r->key_files[r->key_file_count++] = optarg; break;
+	case 'k': r->keys.names[r->keys.count++] = optarg; break;
 	case PASSPHRASE_FD:
-		passphrase_from_fd(&tool, &r->passphrase, "--passphrase-fd", optarg);
+		passphrase_from_fd(&tool, &r->keys.passphrase, "--passphrase-fd", optarg);
 		break;
-	case PASSPHRASE_FILE: passphrase_from_file(&tool, &r->passphrase, optarg); break;
+	case PASSPHRASE_FILE: passphrase_from_file(&tool, &r->keys.passphrase, optarg); break;
 	default: tool_option(&tool, opt, &r->in, &r->network_name);
 	}
-}
-
-/* Keys and templates cannot both come from stdin. */
-static void check_stdin(const struct run *r, char *const *files)
-{
-	bool templates = !*files, keys = false;
-
-	while (*files)
-		templates |= strcmp(*files++, "-") == 0;
-	for (size_t i = 0; i < r->key_file_count; i++)
-		keys |= strcmp(r->key_files[i], "-") == 0;
-	if (templates && keys)
-		tool_usage(&tool, "-k -: the templates must then come from files");
 }
 
 /* An address, else a script in hex. */
@@ -148,71 +129,16 @@ static void read_call(struct run *r, int argc, char **argv)
 {
 	int opt;
 
-	if (!(r->key_files = calloc((size_t)argc, sizeof(*r->key_files))))
-		tool_die(&tool, BB_SYSTEM, "out of memory");
+	keys_room(&tool, &r->keys, argc);
 	while ((opt = getopt_long(argc, argv, "j:k:n:", options, NULL)) != -1)
 		read_option(r, opt);
-	check_stdin(r, argv + optind);
+	keys_check_stdin(&tool, &r->keys, argv + optind, "templates");
 	tool_network(&tool, &r->network, r->network_name);
-	if (r->key_file_count && !r->network.signet_challenge_len)
+	if (r->keys.count && !r->network.signet_challenge_len)
 		tool_usage(&tool, "-k: blocks are signed on a signet only (-n)");
 	if (r->to)
 		read_payout(r);
 	r->in.files = argv + optind;
-}
-
-/* Keys. */
-
-static void open_key_files(struct run *r)
-{
-	const char *why;
-
-	if (!(r->key_file = calloc(r->key_file_count, sizeof(*r->key_file))))
-		tool_die(&tool, BB_SYSTEM, "out of memory");
-	for (size_t i = 0; i < r->key_file_count; i++)
-		if (!bb_keyfile_open(&r->key_file[i], &why, r->key_files[i]))
-			tool_die(&tool, BB_CALLER, "%s: %s", tool_safe_name(r->key_files[i], 1),
-				why);
-	if (!r->passphrase.given)
-		r->terminal = passphrase_terminal();
-}
-
-/* When a key line is encrypted and no passphrase was given. */
-static bool ask_passphrase(const char **why, struct bb_key_reader *reader)
-{
-	struct run *r = reader->arg;
-
-	if (!passphrase_ask(&r->passphrase, why, r->terminal, "Passphrase: ", false))
-		return false;
-	reader->seal.passphrase = passphrase_span(&r->passphrase);
-	return true;
-}
-
-static void load_keys(struct run *r)
-{
-	const char *why;
-
-	r->reader = (struct bb_key_reader){
-		.curve = r->curve,
-		.network = &r->network,
-		.seal.passphrase = passphrase_span(&r->passphrase),
-		.ask = r->terminal >= 0 ? ask_passphrase : NULL,
-		.arg = r,
-	};
-	for (size_t i = 0; i < r->key_file_count; i++) {
-		const char *file = r->key_files[i];
-		const bool ok = bb_keyring_add(&r->ring, &why, &r->key_file[i], &r->reader);
-		if (!ok && r->ring.bad_line)
-			tool_die(&tool, BB_CALLER, "%s: line %llu: %s", file,
-				(unsigned long long)r->ring.bad_line, why);
-		if (!ok)
-			tool_die(&tool, BB_CALLER, "%s: %s", file, why);
-		bb_keyfile_close(&r->key_file[i]);
-	}
-	if (r->terminal >= 0)
-		close(r->terminal);
-	bb_key_reader_free(&r->reader);
-	bb_wipe(&r->passphrase, sizeof(r->passphrase));
 }
 
 static void clear_terminal(void *run)
@@ -223,17 +149,17 @@ static void clear_terminal(void *run)
 /* What needs files and terminals comes first; they are held when the rest is given up. */
 static void open_all(struct run *r)
 {
-	if (r->key_file_count) {
+	if (r->keys.count) {
 		if (!(r->curve = bb_curve_new()))
 			tool_die(&tool, BB_SYSTEM, "no memory or no entropy");
-		open_key_files(r);
+		keys_open(&tool, &r->keys);
 	}
 	hashrate_open(&r->hashrate, tool.name);
-	bb_sandbox_enter((*r->in.files ? BB_SANDBOX_READER : BB_SANDBOX_FILTER) |
-			 (r->terminal >= 0 ? BB_SANDBOX_TERMINAL : 0));
-	if (r->key_file_count) {
-		load_keys(r);
-		if (!(r->signer = bb_signer_new(&r->ring, r->curve, &r->network)))
+	bb_sandbox_enter(
+		(*r->in.files ? BB_SANDBOX_READER : BB_SANDBOX_FILTER) | keys_rights(&r->keys));
+	if (r->keys.count) {
+		keys_load(&tool, &r->keys, r->curve, &r->network);
+		if (!(r->signer = bb_signer_new(&r->keys.ring, r->curve, &r->network)))
 			tool_die(&tool, BB_SYSTEM, "out of memory");
 	}
 	if (!(r->miner = miner_new(r->threads)))
@@ -422,12 +348,10 @@ static int close_all(struct run *r)
 		bb_arena_free(&r->job[i].arena);
 	bb_arena_free(&r->work);
 	bb_signer_free(r->signer);
-	bb_keyring_free(&r->ring);
+	keys_free(&r->keys);
 	bb_curve_free(r->curve);
 	bb_buf_free(&r->script);
 	bb_buf_free(&r->block);
-	free(r->key_file);
-	free(r->key_files);
 	return bb_lines_close(&r->in, &r->out);
 }
 
@@ -436,7 +360,6 @@ int main(int argc, char **argv)
 	struct run r = {
 		.in = {.tool = "bb-mine"},
 		.out = {.fd = STDOUT_FILENO},
-		.terminal = -1,
 		.threads = 1,
 		.max_tries = UINT64_MAX,
 	};

@@ -7,7 +7,7 @@
 
 #include "base/sandbox.h"
 #include "crypto/curve.h"
-#include "passphrase.h"
+#include "keys.h"
 #include "progress.h"
 #include "wallet/partial.h"
 #include "wallet/sign.h"
@@ -69,23 +69,17 @@ static const struct option options[] = {
 /* One run of the tool. */
 struct run {
 	/* As asked for. */
-	const char **key_files;
-	size_t key_file_count;
+	struct keys keys;
 	const char **paths;
 	size_t path_count;
 	const char *network_name;
-	struct passphrase passphrase, mnemonic_passphrase;
-	int terminal; /* to ask for a passphrase; -1: none */
 	int sighash;  /* -1: each type's default */
 	int64_t scan; /* -1: the default */
 	bool partial, verify;
 
 	struct bb_lines in;
 	struct bb_network network;
-	struct bb_keyfile *key_file; /* one for each of key_files */
 	struct bb_curve *curve;
-	struct bb_key_reader reader;
-	struct bb_keyring ring;
 	struct bb_signer *signer;
 	struct bb_arena arena;
 	struct progress progress;
@@ -94,7 +88,7 @@ struct run {
 static void read_option(struct run *r, int opt)
 {
 	switch (opt) {
-	case 'k': r->key_files[r->key_file_count++] = optarg; break;
+	case 'k': r->keys.names[r->keys.count++] = optarg; break;
 	case PARTIAL: r->partial = true; break;
 	case SIGHASH:
 		if (strcmp(optarg, "stated") == 0)
@@ -106,108 +100,41 @@ static void read_option(struct run *r, int opt)
 	case SCAN: r->scan = tool_number(&tool, "--scan", optarg, 0, INT32_MAX); break;
 	case DERIVE: r->paths[r->path_count++] = optarg; break;
 	case PASSPHRASE_FD:
-		passphrase_from_fd(&tool, &r->passphrase, "--passphrase-fd", optarg);
+		passphrase_from_fd(&tool, &r->keys.passphrase, "--passphrase-fd", optarg);
 		break;
-	case PASSPHRASE_FILE: passphrase_from_file(&tool, &r->passphrase, optarg); break;
+	case PASSPHRASE_FILE: passphrase_from_file(&tool, &r->keys.passphrase, optarg); break;
 	case MNEMONIC_PASSPHRASE_FD:
-		passphrase_from_fd(
-			&tool, &r->mnemonic_passphrase, "--mnemonic-passphrase-fd", optarg);
+		passphrase_from_fd(&tool, &r->keys.mnemonic_passphrase,
+			"--mnemonic-passphrase-fd", optarg);
 		break;
 	case MNEMONIC_PASSPHRASE_FILE:
-		passphrase_from_file(&tool, &r->mnemonic_passphrase, optarg);
+		passphrase_from_file(&tool, &r->keys.mnemonic_passphrase, optarg);
 		break;
 	default: tool_option(&tool, opt, &r->in, &r->network_name);
 	}
-}
-
-/* Keys and lines cannot both come from stdin. */
-static void check_stdin(const struct run *r, char *const *files)
-{
-	bool lines = !*files, keys = false;
-
-	while (*files)
-		lines |= strcmp(*files++, "-") == 0;
-	for (size_t i = 0; i < r->key_file_count; i++)
-		keys |= strcmp(r->key_files[i], "-") == 0;
-	if (lines && keys)
-		tool_usage(&tool, "-k -: the lines must then come from files");
 }
 
 static void read_call(struct run *r, int argc, char **argv)
 {
 	int opt;
 
-	r->key_files = calloc((size_t)argc, sizeof(*r->key_files));
-	r->paths = calloc((size_t)argc, sizeof(*r->paths));
-	if (!r->key_files || !r->paths)
+	keys_room(&tool, &r->keys, argc);
+	if (!(r->paths = calloc((size_t)argc, sizeof(*r->paths))))
 		tool_die(&tool, BB_SYSTEM, "out of memory");
 	while ((opt = getopt_long(argc, argv, "k:n:", options, NULL)) != -1)
 		read_option(r, opt);
-	if (!r->key_file_count)
+	if (!r->keys.count)
 		tool_usage(&tool, "no key file: -k");
-	check_stdin(r, argv + optind);
+	keys_check_stdin(&tool, &r->keys, argv + optind, "lines");
 	tool_network(&tool, &r->network, r->network_name);
 	r->in.files = argv + optind;
-}
-
-static void open_key_files(struct run *r)
-{
-	const char *why;
-
-	if (!(r->key_file = calloc(r->key_file_count, sizeof(*r->key_file))))
-		tool_die(&tool, BB_SYSTEM, "out of memory");
-	for (size_t i = 0; i < r->key_file_count; i++)
-		if (!bb_keyfile_open(&r->key_file[i], &why, r->key_files[i]))
-			tool_die(&tool, BB_CALLER, "%s: %s", tool_safe_name(r->key_files[i], 1),
-				why);
-	r->terminal = r->passphrase.given ? -1 : passphrase_terminal();
 }
 
 /* The key files and a terminal are held; lines may come from files yet to be opened. */
 static void drop_rights(const struct run *r)
 {
-	bb_sandbox_enter((*r->in.files ? BB_SANDBOX_READER : BB_SANDBOX_FILTER) |
-			 (r->terminal >= 0 ? BB_SANDBOX_TERMINAL : 0));
-}
-
-/* When a key line is encrypted and no passphrase was given. */
-static bool ask_passphrase(const char **why, struct bb_key_reader *reader)
-{
-	struct run *r = reader->arg;
-
-	if (!passphrase_ask(&r->passphrase, why, r->terminal, "Passphrase: ", false))
-		return false;
-	reader->seal.passphrase = passphrase_span(&r->passphrase);
-	return true;
-}
-
-static void load_keys(struct run *r)
-{
-	const char *why;
-
-	r->reader = (struct bb_key_reader){
-		.curve = r->curve,
-		.network = &r->network,
-		.seal.passphrase = passphrase_span(&r->passphrase),
-		.mnemonic_passphrase = passphrase_span(&r->mnemonic_passphrase),
-		.ask = r->terminal >= 0 ? ask_passphrase : NULL,
-		.arg = r,
-	};
-	for (size_t i = 0; i < r->key_file_count; i++) {
-		const char *file = r->key_files[i];
-		const bool ok = bb_keyring_add(&r->ring, &why, &r->key_file[i], &r->reader);
-		if (!ok && r->ring.bad_line)
-			tool_die(&tool, BB_CALLER, "%s: line %llu: %s", file,
-				(unsigned long long)r->ring.bad_line, why);
-		if (!ok)
-			tool_die(&tool, BB_CALLER, "%s: %s", file, why);
-		bb_keyfile_close(&r->key_file[i]);
-	}
-	if (r->terminal >= 0)
-		close(r->terminal);
-	bb_key_reader_free(&r->reader);
-	bb_wipe(&r->passphrase, sizeof(r->passphrase));
-	bb_wipe(&r->mnemonic_passphrase, sizeof(r->mnemonic_passphrase));
+	bb_sandbox_enter(
+		(*r->in.files ? BB_SANDBOX_READER : BB_SANDBOX_FILTER) | keys_rights(&r->keys));
 }
 
 static void add_paths(struct run *r)
@@ -229,10 +156,10 @@ static void open_signer(struct run *r)
 {
 	if (!(r->curve = bb_curve_new()))
 		tool_die(&tool, BB_SYSTEM, "no memory or no entropy");
-	open_key_files(r);
+	keys_open(&tool, &r->keys);
 	drop_rights(r);
-	load_keys(r);
-	if (!(r->signer = bb_signer_new(&r->ring, r->curve, &r->network)))
+	keys_load(&tool, &r->keys, r->curve, &r->network);
+	if (!(r->signer = bb_signer_new(&r->keys.ring, r->curve, &r->network)))
 		tool_die(&tool, BB_SYSTEM, "out of memory");
 	if (r->scan >= 0)
 		bb_signer_scan(r->signer, (uint32_t)r->scan);
@@ -308,11 +235,9 @@ int main(int argc, char **argv)
 	}
 	progress_hide(&r.progress);
 	bb_signer_free(r.signer);
-	bb_keyring_free(&r.ring);
+	keys_free(&r.keys);
 	bb_curve_free(r.curve);
 	bb_arena_free(&r.arena);
-	free(r.key_file);
-	free(r.key_files);
 	free(r.paths);
 	return bb_lines_close(&r.in, &out);
 }

@@ -116,3 +116,13 @@ bool passphrase_ask(
 	bb_wipe(&again, sizeof(again));
 	return ok;
 }
+
+bool passphrase_answer(const char **why, struct bb_key_reader *reader)
+{
+	const struct passphrase_prompt *p = reader->arg;
+
+	if (!passphrase_ask(p->passphrase, why, p->terminal, "Passphrase: ", false))
+		return false;
+	reader->seal.passphrase = passphrase_span(p->passphrase);
+	return true;
+}

@@ -5,6 +5,7 @@
  * read, or the terminal; never argv or the environment. */
 
 #include "tool.h"
+#include "wallet/key.h"
 
 enum { PASSPHRASE_MAX = 1024 };
 
@@ -28,5 +29,13 @@ int passphrase_terminal(void);
 /* There, without echo; twice when it is a new one. False with *why, as without a terminal. */
 bool passphrase_ask(
 	struct passphrase *p, const char **why, int terminal, const char *prompt, bool twice);
+
+/* The `ask` of a reader of keys, whose arg is this: at an encrypted line, when no passphrase
+ * was given. */
+struct passphrase_prompt {
+	struct passphrase *passphrase;
+	int terminal; /* -1: none */
+};
+bool passphrase_answer(const char **why, struct bb_key_reader *reader);
 
 #endif

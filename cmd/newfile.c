@@ -48,7 +48,10 @@ static bool post_guard(struct newfile *f)
 		guard(ends[1], f->path);
 	}
 	close(ends[1]);
-	f->guard = ends[0];
+	if (pid < 0)
+		close(ends[0]);
+	else
+		f->guard = ends[0];
 	return pid > 0;
 }
 
@@ -85,10 +88,14 @@ enum bb_status newfile_open(struct newfile *f, const char **why, const char *pat
 	*why = errno == EEXIST ? "exists already, and is not overwritten" : strerror(errno);
 	if (fd < 0)
 		return errno == EEXIST ? BB_CALLER : BB_SYSTEM;
-	if (fchmod(fd, 0600) == 0 && sync_name(path) && post_guard(f))
+	/* The guard first: the disk takes its time. */
+	if (fchmod(fd, 0600) == 0 && post_guard(f) && sync_name(path))
 		return BB_OK;
 	*why = strerror(errno);
-	unlink(path);
+	if (f->guard >= 0)
+		tell_guard(f, REMOVE);
+	else
+		unlink(path);
 	return BB_SYSTEM;
 }
 

@@ -508,19 +508,6 @@ bool bb_txline_read(
 	       get_optional(&j, &l->at_mtp, k.at_mtp, UINT32_MAX, "at_mtp is not a time");
 }
 
-bool bb_tx_from_json(
-	struct bb_tx *tx, const char **why, struct bb_arena *a, const struct bb_json *doc)
-{
-	struct job j = {.arena = a, .why = why};
-	struct tx_keys k = {0};
-	struct bb_prevout *prevouts;
-
-	if (doc->type != BB_JSON_OBJECT)
-		return bad(&j, "a transaction is not an object");
-	find_tx_keys(&k, doc);
-	return get_tx(&j, tx, &prevouts, &k);
-}
-
 /* Writing. */
 
 /* A string of which no character needs an escape, made by `put`. */

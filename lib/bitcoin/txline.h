@@ -25,9 +25,6 @@ bool bb_line_is_tx(const struct bb_json *doc);
  * the arena or borrows from the line. */
 bool bb_txline_read(
 	struct bb_txline *l, const char **why, struct bb_arena *a, const struct bb_json *doc);
-/* The same for a transaction inside a block line (no claims of its own). */
-bool bb_tx_from_json(
-	struct bb_tx *tx, const char **why, struct bb_arena *a, const struct bb_json *doc);
 
 /* One prevout or utxo object: scriptpubkey, value, and height, coinbase, mtp if there. A null
  * or absent one is not known. */

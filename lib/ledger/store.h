@@ -107,7 +107,6 @@ bool bb_cursor_seek(struct bb_cursor *c, struct bb_span key);
 bool bb_cursor_first(struct bb_cursor *c);
 bool bb_cursor_last(struct bb_cursor *c);
 bool bb_cursor_next(struct bb_cursor *c);
-bool bb_cursor_prev(struct bb_cursor *c);
 void bb_cursor_put(struct bb_cursor *c, struct bb_span key, struct bb_span value);
 /* Delete the entry with this key; false where it was not there. */
 bool bb_cursor_del(struct bb_cursor *c, struct bb_span key);

@@ -131,11 +131,6 @@ bool bb_cursor_next(struct bb_cursor *c)
 	return move(c, BB_SPAN(NULL, 0), MDB_NEXT);
 }
 
-bool bb_cursor_prev(struct bb_cursor *c)
-{
-	return move(c, BB_SPAN(NULL, 0), MDB_PREV);
-}
-
 void bb_cursor_put(struct bb_cursor *c, struct bb_span key, struct bb_span value)
 {
 	MDB_val k = val(key), v = val(value);

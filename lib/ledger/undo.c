@@ -55,18 +55,6 @@ static void free_bytes(struct spent_bytes *b)
 	bb_buf_free(&b->coin);
 }
 
-void bb_undo_put(struct bb_store *s, uint32_t node, uint32_t offset,
-	const struct bb_prevout *prevouts, size_t count)
-{
-	struct spent_bytes b = {0};
-	unsigned char key[KEY_SIZE];
-
-	if (spent_value(&b, s, prevouts, count))
-		bb_store_put(s, BB_UNDO, undo_key(key, node, offset),
-			BB_SPAN(b.value.data, b.value.len));
-	free_bytes(&b);
-}
-
 /* Where a block's transactions stand in it, one after the other. */
 static uint32_t first_offset(const struct bb_block *block)
 {

@@ -7,8 +7,6 @@
 
 #include "ledger/coins.h"
 
-void bb_undo_put(struct bb_store *s, uint32_t node, uint32_t offset,
-	const struct bb_prevout *prevouts, size_t count);
 /* Fill in value, script, height and coinbase of `count` prevouts; scripts lie in the arena.
  * `mtp` stays -1. False: not there, or damaged, or memory. */
 bool bb_undo_get(struct bb_prevout *prevouts, size_t count, struct bb_store *s,

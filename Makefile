@@ -73,11 +73,13 @@ $(BIN)/%: $(BUILD)/cmd/%.o $(BUILD)/shared.a $(BUILD)/libbb.a
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
-# The driver of the vector tables that no tool reads.
-$(BUILD)/vectors: $(BUILD)/tests/bats/vectors/vectors.o $(BUILD)/libbb.a
+# What judges parts of the library that no tool shows alone.
+DRIVERS = vectors clusters
+
+$(DRIVERS:%=$(BUILD)/%): $(BUILD)/%: $(BUILD)/tests/bats/vectors/%.o $(BUILD)/libbb.a
 	$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
-check: all $(BUILD)/vectors
+check: all $(DRIVERS:%=$(BUILD)/%)
 	@status=0; BIN=$(BIN) BUILD=$(BUILD) tests/bats/check.sh || status=$$?; $(GIVE_BACK); exit $$status
 
 # The whole suite on binaries under AddressSanitizer and UBSan, leaks included, in a build folder
@@ -100,10 +102,10 @@ $(ASAN_TOOLS): $(BUILD)/asan/bin/%: $(BUILD)/asan/cmd/%.o $(BUILD)/asan/shared.a
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) $(ASAN) -o $@ $^ $(LDLIBS)
 
-$(BUILD)/asan/vectors: $(BUILD)/asan/tests/bats/vectors/vectors.o $(ASAN_LIB)
+$(DRIVERS:%=$(BUILD)/asan/%): $(BUILD)/asan/%: $(BUILD)/asan/tests/bats/vectors/%.o $(ASAN_LIB)
 	$(CC) $(LDFLAGS) $(ASAN) -o $@ $^ $(LDLIBS)
 
-asan: $(ASAN_TOOLS) $(BUILD)/asan/vectors
+asan: $(ASAN_TOOLS) $(DRIVERS:%=$(BUILD)/asan/%)
 	@rm -rf $(ASAN_REPORTS)
 	@mkdir -p $(BUILD)/asan/npm && mkdir -m 1777 $(ASAN_REPORTS)
 	@for p in bitcore-lib bitcore-mnemonic; do \

@@ -6,13 +6,16 @@
 #include <string.h>
 
 #include "chain.h"
+#include "ledger/estimate.h"
 
 static const struct tool tool = {
 	"bb-chain",
 	"usage: bb-chain [-n network] [-d dir] [option ...] verb [argument ...]\n"
 	"Judges blocks, keeps the coins, and answers questions about the chain.\n"
-	"  add [FILE ...]           take in block and header lines; a verdict for each\n"
+	"  add [FILE ...]           take in block, header, transaction and package lines;\n"
+	"                           a verdict for each\n"
 	"  run [FILE ...]           the same as the only writer, and events\n"
+	"  test [FILE ...]          what add would say of transactions and packages\n"
 	"  import [FILE|DIR ...]    take in blk*.dat files, or lines\n"
 	"  export                   the active chain as a blk*.dat file\n"
 	"  invalidate ID            treat a block as invalid from now on\n"
@@ -22,28 +25,36 @@ static const struct tool tool = {
 	"  headers                  of the active chain\n"
 	"  blocks                   of the active chain\n"
 	"  block ID|HEIGHT ...      single blocks, of any branch\n"
-	"  tx [TXID ...]            transactions of the active chain\n"
+	"  tx [TXID ...]            transactions of the active chain or the mempool\n"
 	"  utxo [ADDR ...]          the coins of addresses\n"
 	"  balance [ADDR ...]       their sums\n"
 	"  history [ADDR ...]       transactions that pay or spend them\n"
 	"  coins                    every coin there is\n"
+	"  mempool                  what waits to be mined, best first\n"
+	"  fee-rate                 what to pay to be mined soon\n"
+	"  template                 the next block to mine\n"
 	"  prevouts [FILE ...]      fill in what transactions and blocks spend\n"
 	"  proof TXID ...           that transactions are in their blocks\n"
 	"  params                   the parameters in force\n"
 	"  verify                   is the store whole?\n"
-	"  events                   what happened to the chain\n"
+	"  events                   what happened to the chain and the mempool\n"
 	"  -n, --network NAME|FILE  whose rules ($BB_NETWORK, else regtest)\n"
 	"  -d, --dir DIR            the node's directory ($BB_DIR, else ~/.bb/NETWORK)\n"
 	"  -j, --jobs THREADS       writers: so many threads (1); 0: one for each core\n"
 	"  --cache MIB              writers: coins kept in memory (128)\n"
-	"  --now EPOCH              add, run, import: the time (the clock's)\n"
+	"  --now EPOCH              the time (the clock's), where it counts\n"
+	"  --policy NAME=VALUE      of the mempool, one of Bitcoin Core's options for it\n"
 	"  --trust-marks            run: spare the scripts that the lines' marks vouch for\n"
 	"  --from HEIGHT            headers, blocks, export: the first\n"
+	"  --from FILE              template: of these transaction lines instead\n"
 	"  --to HEIGHT              headers, blocks, export: the last\n"
 	"  --prevouts               blocks, block: with all that they spend\n"
-	"  --full                   headers, blocks, block, tx, history: Esplora's keys\n"
+	"  --full                   lists of headers, blocks, transactions: Esplora's keys\n"
 	"  --hash                   coins: Bitcoin Core's hash of all coins\n"
 	"  --muhash                 coins: Bitcoin Core's MuHash of all coins\n"
+	"  --stats                  mempool: how much waits, by fee rate\n"
+	"  --target N               fee-rate: within so many blocks (6)\n"
+	"  --watch                  template: again when there is a better one\n"
 	"  --since N                events: those behind number N\n"
 	"  --follow                 events: and wait for more\n"
 	"  --fail-fast              stop at the first record that is malformed or refused\n"
@@ -62,6 +73,10 @@ enum {
 	OPT_MUHASH,
 	OPT_SINCE,
 	OPT_FOLLOW,
+	OPT_POLICY,
+	OPT_STATS,
+	OPT_TARGET,
+	OPT_WATCH,
 	OPT_JOBS, /* as a bit; its letter is j */
 };
 #define BIT(option) (1u << ((option)-TOOL_OWN))
@@ -81,6 +96,10 @@ static const struct option options[] = {
 	{"muhash", no_argument, 0, OPT_MUHASH},
 	{"since", required_argument, 0, OPT_SINCE},
 	{"follow", no_argument, 0, OPT_FOLLOW},
+	{"policy", required_argument, 0, OPT_POLICY},
+	{"stats", no_argument, 0, OPT_STATS},
+	{"target", required_argument, 0, OPT_TARGET},
+	{"watch", no_argument, 0, OPT_WATCH},
 	{0},
 };
 
@@ -91,6 +110,7 @@ enum {
 	RANGE = BIT(OPT_FROM) | BIT(OPT_TO),
 	FULL = BIT(OPT_FULL),
 	BLOCK = BIT(OPT_PREVOUTS) | FULL,
+	POOL = BIT(OPT_POLICY) | BIT(OPT_NOW),
 };
 
 struct verb {
@@ -102,12 +122,13 @@ struct verb {
 };
 
 static const struct verb verbs[] = {
-	{"add", chain_add, 0, MANY, TAKER, true},
-	{"run", chain_run, 0, MANY, TAKER | BIT(OPT_TRUST_MARKS), true},
-	{"import", chain_import, 0, MANY, TAKER},
+	{"add", chain_add, 0, MANY, TAKER | POOL, true},
+	{"run", chain_run, 0, MANY, TAKER | POOL | BIT(OPT_TRUST_MARKS), true},
+	{"test", chain_test, 0, MANY, POOL, true},
+	{"import", chain_import, 0, MANY, TAKER | POOL},
 	{"export", chain_export, 0, 0, RANGE},
-	{"invalidate", chain_invalidate, 1, 1, WRITER},
-	{"reconsider", chain_reconsider, 1, 1, WRITER},
+	{"invalidate", chain_invalidate, 1, 1, WRITER | POOL},
+	{"reconsider", chain_reconsider, 1, 1, WRITER | POOL},
 	{"tip", chain_tip, 0, 0, 0},
 	{"tips", chain_tips, 0, 0, 0},
 	{"headers", chain_headers, 0, 0, RANGE | FULL},
@@ -118,6 +139,9 @@ static const struct verb verbs[] = {
 	{"balance", chain_balance, 0, MANY, 0},
 	{"history", chain_history, 0, MANY, FULL},
 	{"coins", chain_coins, 0, 0, BIT(OPT_HASH) | BIT(OPT_MUHASH)},
+	{"mempool", chain_mempool, 0, 0, POOL | FULL | BIT(OPT_STATS)},
+	{"fee-rate", chain_fee_rate, 0, 0, POOL | BIT(OPT_TARGET)},
+	{"template", chain_template, 0, 0, POOL | BIT(OPT_FROM) | BIT(OPT_WATCH)},
 	{"prevouts", chain_prevouts, 0, MANY, 0, true},
 	{"proof", chain_proof, 1, MANY, 0},
 	{"params", chain_params, 0, 0, 0},
@@ -147,7 +171,15 @@ static int64_t number(const char *option, int64_t max)
 	return tool_number(&tool, option, optarg, 0, max);
 }
 
-/* One option of our own; its bit. */
+static void set_policy(struct chain *c, const char *setting)
+{
+	const char *why;
+
+	if (!bb_policy_set(&c->policy, &why, setting))
+		tool_usage(&tool, "--policy %s: %s", setting, why);
+}
+
+/* One option of our own; its bit. What --from says depends on the verb. */
 static unsigned take_option(struct chain *c, int opt)
 {
 	switch (opt) {
@@ -155,7 +187,7 @@ static unsigned take_option(struct chain *c, int opt)
 	case OPT_CACHE: c->cache = (size_t)number("--cache", 1 << 20) << 20; break;
 	case OPT_NOW: c->now = number("--now", INT64_MAX); break;
 	case OPT_TRUST_MARKS: c->trust_marks = true; break;
-	case OPT_FROM: c->from = number("--from", INT32_MAX); break;
+	case OPT_FROM: c->offers = optarg; break;
 	case OPT_TO: c->to = number("--to", INT32_MAX); break;
 	case OPT_PREVOUTS: c->prevouts = true; break;
 	case OPT_FULL: c->full = true; break;
@@ -163,6 +195,12 @@ static unsigned take_option(struct chain *c, int opt)
 	case OPT_MUHASH: c->muhash = true; break;
 	case OPT_SINCE: c->since = number("--since", INT64_MAX); break;
 	case OPT_FOLLOW: c->follow = true; break;
+	case OPT_POLICY: set_policy(c, optarg); break;
+	case OPT_STATS: c->stats = true; break;
+	case OPT_TARGET:
+		c->target = (int)tool_number(&tool, "--target", optarg, 1, BB_WAITS_KEPT);
+		break;
+	case OPT_WATCH: c->watch = true; break;
 	}
 	return BIT(opt);
 }
@@ -177,8 +215,17 @@ static const struct verb *find_verb(const char *name)
 	tool_usage(&tool, "unknown verb: %s", name);
 }
 
+/* --from is a height everywhere but to template. */
+static void read_from(struct chain *c, const struct verb *v)
+{
+	if (!c->offers || v->run == chain_template)
+		return;
+	c->from = tool_number(&tool, "--from", c->offers, 0, INT32_MAX);
+	c->offers = NULL;
+}
+
 /* Is it a call that makes sense? Exits 2 when it is none. */
-static void check_call(const struct verb *v, const struct chain *c, unsigned given)
+static void check_call(const struct verb *v, struct chain *c, unsigned given)
 {
 	for (size_t i = 0; options[i].name; i++)
 		if (options[i].val >= TOOL_OWN && given & BIT(options[i].val) & ~v->options)
@@ -189,10 +236,15 @@ static void check_call(const struct verb *v, const struct chain *c, unsigned giv
 		tool_usage(&tool, "%s needs an argument", v->name);
 	if (c->arg_count > v->most)
 		tool_usage(&tool, "%s takes no such argument: %s", v->name, c->args[v->most]);
+	read_from(c, v);
 	if (c->hash && c->muhash)
 		tool_usage(&tool, "--hash goes with no --muhash");
 	if (c->to >= 0 && c->from > c->to)
 		tool_usage(&tool, "--from lies behind --to");
+	if (c->stats && c->full)
+		tool_usage(&tool, "--stats goes with no --full");
+	if (c->offers && c->watch)
+		tool_usage(&tool, "--from goes with no --watch");
 }
 
 int main(int argc, char **argv)
@@ -204,6 +256,8 @@ int main(int argc, char **argv)
 		.from = -1,
 		.to = -1,
 		.now = -1,
+		.target = 6,
+		.policy = bb_policy_core,
 		.cache = (size_t)128 << 20};
 	const char *network = NULL, *dir = NULL;
 	const struct verb *verb;

@@ -1,9 +1,12 @@
 #include "chain.h"
 
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/inotify.h>
+#include <unistd.h>
 
 #include "base/hex.h"
 #include "base/sandbox.h"
@@ -37,6 +40,7 @@ void chain_open(struct chain *c, enum bb_store_mode mode)
 	fault_catch(&c->store);
 	if (!bb_store_open(&c->store, why, c->dir, mode, &c->network))
 		tool_die(c->tool, BB_SYSTEM, "%s", why);
+	fault_watch(&c->store);
 	bb_sandbox_enter(BB_SANDBOX_READER |
 			 (mode == BB_STORE_READ ? BB_SANDBOX_STORE : BB_SANDBOX_STORE_WRITER));
 }
@@ -100,15 +104,30 @@ bool chain_find(struct bb_node *out, struct chain *c, const char *name)
 	return bb_tree_at(out, &c->store, (int32_t)strtol(name, NULL, 10));
 }
 
-uint64_t chain_last_event(struct bb_store *s)
+struct bb_span chain_tx_bytes(struct bb_arena *a, const struct bb_tx *tx)
 {
-	struct bb_cursor at;
-	uint64_t seq = 0;
+	struct bb_buf bytes = {0};
+	struct bb_span kept = {0};
 
-	if (!bb_cursor_open(&at, s, BB_EVENTS))
-		return 0;
-	if (bb_cursor_last(&at) && at.key.len == 8)
-		seq = bb_be64(at.key.data);
-	bb_cursor_close(&at);
-	return seq;
+	bb_put_tx(&bytes, tx, true);
+	if (!bytes.failed)
+		kept = bb_arena_copy(a, BB_SPAN(bytes.data, bytes.len));
+	bb_buf_free(&bytes);
+	return kept;
+}
+
+/* Told by the system of every write to DIR/lock. */
+int chain_watch(const struct chain *c)
+{
+	char path[PATH_MAX];
+	int fd;
+
+	if (!c->dir || snprintf(path, sizeof(path), "%s/lock", c->dir) >= PATH_MAX)
+		return -1;
+	fd = inotify_init1(IN_CLOEXEC);
+	if (fd >= 0 && inotify_add_watch(fd, path, IN_MODIFY) < 0) {
+		close(fd);
+		fd = -1;
+	}
+	return fd;
 }

@@ -3,7 +3,7 @@
 
 /* bb-chain's verbs: one function each, in chain_*.c. */
 
-#include "bitcoin/network.h"
+#include "bitcoin/policy.h"
 #include "ledger/ledger.h"
 #include "ledger/query.h"
 #include "tool.h"
@@ -23,7 +23,10 @@ struct chain {
 	int64_t since;	  /* an event's number */
 	int64_t now;	  /* -1: the clock's */
 	size_t cache;	  /* bytes for coins in memory */
-	bool prevouts, full, follow, hash, muhash, trust_marks;
+	bool prevouts, full, follow, hash, muhash, trust_marks, stats, watch;
+	int target;	    /* blocks, of fee-rate */
+	const char *offers; /* the file of template --from; NULL: the mempool */
+	struct bb_policy policy;
 
 	struct bb_store store; /* open as the verb needs it */
 	struct bb_arena arena; /* of the record at hand */
@@ -51,6 +54,10 @@ int chain_params(struct chain *c);
 int chain_verify(struct chain *c);
 int chain_invalidate(struct chain *c);
 int chain_reconsider(struct chain *c);
+int chain_test(struct chain *c);
+int chain_mempool(struct chain *c);
+int chain_fee_rate(struct chain *c);
+int chain_template(struct chain *c);
 
 /* For the verbs (chain.c). */
 
@@ -76,7 +83,11 @@ bool chain_names_block(const char *name);
 /* The block an argument names: a hash, or a height of the active chain. Within a transaction.
  */
 bool chain_find(struct bb_node *out, struct chain *c, const char *name);
-/* The number of the last event; 0: there is none. Within a transaction. */
-uint64_t chain_last_event(struct bb_store *s);
+/* A transaction's bytes, with witness, in the arena; data NULL: memory. */
+struct bb_span chain_tx_bytes(struct bb_arena *a, const struct bb_tx *tx);
+/* A descriptor that is readable when somebody has written to the store (bb_store_commit): armed
+ * before the first look, so that nothing is missed between a look and the wait for the next. -1
+ * with errno: not. */
+int chain_watch(const struct chain *c);
 
 #endif

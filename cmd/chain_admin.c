@@ -57,6 +57,8 @@ static void put_verify(struct chain *c, const struct bb_verify *v, const struct 
 	bb_json_i64(&w, (int64_t)v->blocks);
 	bb_json_key(&w, "coins");
 	bb_json_i64(&w, (int64_t)v->coins);
+	bb_json_key(&w, "mempool");
+	bb_json_i64(&w, (int64_t)v->mempool);
 	bb_json_close(&w, '}');
 	bb_json_end_line(&w);
 }

@@ -1,10 +1,8 @@
-/* bb-chain events: what happened to the chain, and what happens. */
+/* bb-chain events: what happened to the chain and to the mempool, and what happens. */
 
 #include <errno.h>
 #include <inttypes.h>
-#include <limits.h>
 #include <poll.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/inotify.h>
 #include <unistd.h>
@@ -12,24 +10,6 @@
 #include "chain.h"
 
 enum { PIECE = 64 << 10 };
-
-/* Told by the system whenever somebody has written to the store (bb_store_commit): armed before
- * the first look, so that nothing is missed between a look and the wait for the next. -1 with
- * errno: not. */
-static int watch(const struct chain *c)
-{
-	char path[PATH_MAX];
-	int fd;
-
-	if (!c->dir || snprintf(path, sizeof(path), "%s/lock", c->dir) >= PATH_MAX)
-		return -1;
-	fd = inotify_init1(IN_CLOEXEC);
-	if (fd >= 0 && inotify_add_watch(fd, path, IN_MODIFY) < 0) {
-		close(fd);
-		fd = -1;
-	}
-	return fd;
-}
 
 /* Gather a piece of what comes behind *seq; false: there was nothing, or the store failed. No
  * transaction is held while it is written. */
@@ -53,7 +33,7 @@ static bool is_there(struct chain *c, uint64_t seq)
 	uint64_t last = 0;
 
 	if (bb_store_begin(&c->store))
-		last = chain_last_event(&c->store);
+		last = bb_event_last(&c->store);
 	bb_store_end(&c->store);
 	if (chain_failed(c))
 		return false;
@@ -88,7 +68,7 @@ static void tell(struct chain *c, uint64_t seq, int fd)
 int chain_events(struct chain *c)
 {
 	const uint64_t seq = (uint64_t)c->since;
-	const int fd = c->follow ? watch(c) : -1;
+	const int fd = c->follow ? chain_watch(c) : -1;
 	const char *unwatched = strerror(errno);
 
 	chain_open(c, BB_STORE_READ);

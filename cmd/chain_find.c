@@ -1,14 +1,49 @@
-/* bb-chain: tx, history, proof: by the indexes of the active chain. */
+/* bb-chain: tx, history, proof: by the indexes of the active chain, and of the mempool. */
 
 #include <string.h>
 
 #include "bitcoin/merkle.h"
 #include "chain_read.h"
 
+/* The rate of the chunk that it is mined with. */
+static bool chunk_of(struct bb_feerate *chunk, struct chain *c, uint64_t number)
+{
+	struct bb_pool_cluster k;
+	unsigned at, i = 0;
+
+	if (!bb_pool_cluster_of(&k, &c->store, number))
+		return false;
+	at = bb_pool_position(&k, number);
+	while (i < k.graph.chunk_count && k.graph.chunk_end[i] <= at)
+		i++;
+	if (i < k.graph.chunk_count)
+		*chunk = k.graph.chunk[i];
+	return i < k.graph.chunk_count;
+}
+
+/* One of the mempool. */
+static bool put_waiting(struct chain *c, const unsigned char txid[32])
+{
+	struct bb_feerate chunk;
+	struct bb_pool_entry e;
+	struct bb_node tip;
+
+	return bb_tree_tip(&tip, &c->store) && bb_pool_find(&e, &c->store, txid) &&
+	       chunk_of(&chunk, c, e.number) && chain_put_waiting(c, &e, chunk, &tip);
+}
+
+static bool put_tx(struct chain *c, const unsigned char txid[32])
+{
+	struct bb_stored_tx t;
+
+	if (bb_query_tx(&t, &c->store, &c->arena, txid))
+		return chain_put_tx(c, &t);
+	return !c->store.why && put_waiting(c, txid);
+}
+
 static bool answer_tx(struct chain *c, const struct asked *q)
 {
 	unsigned char txid[32];
-	struct bb_stored_tx t;
 	const char *why;
 	bool good = true;
 
@@ -16,8 +51,9 @@ static bool answer_tx(struct chain *c, const struct asked *q)
 		return chain_refuse(c, q, BB_CALLER, why);
 	if (!bb_store_begin(&c->store))
 		return !chain_failed(c);
-	if (!bb_query_tx(&t, &c->store, &c->arena, txid) || !chain_put_tx(c, &t))
-		good = chain_missing(c, q, "no such transaction in the active chain");
+	if (!put_tx(c, txid))
+		good = chain_missing(
+			c, q, "no such transaction in the active chain or the mempool");
 	bb_store_end(&c->store);
 	return good;
 }
@@ -128,18 +164,6 @@ static bool get_branch(unsigned char (**branch)[32], struct bb_arena *a,
 	return true;
 }
 
-static struct bb_span tx_bytes(struct bb_arena *a, const struct bb_tx *tx)
-{
-	struct bb_buf bytes = {0};
-	struct bb_span kept = {0};
-
-	bb_put_tx(&bytes, tx, true);
-	if (!bytes.failed)
-		kept = bb_arena_copy(a, BB_SPAN(bytes.data, bytes.len));
-	bb_buf_free(&bytes);
-	return kept;
-}
-
 static bool put_proof(struct chain *c, const unsigned char txid[32])
 {
 	struct bb_stored_tx t;
@@ -158,7 +182,7 @@ static bool put_proof(struct chain *c, const unsigned char txid[32])
 		return false;
 	p.depth = bb_merkle_depth(block->tx_count);
 	p.header = BB_SPAN(b.bytes.data, BB_HEADER_SIZE);
-	p.coinbase = tx_bytes(&c->arena, &block->tx[0]);
+	p.coinbase = chain_tx_bytes(&c->arena, &block->tx[0]);
 	if (!get_branch(&p.branch, &c->arena, block, p.position) ||
 		!get_branch(&p.coinbase_branch, &c->arena, block, 0) || !p.coinbase.data) {
 		c->store.why = "out of memory";

@@ -317,7 +317,7 @@ static void judge(struct intake *k, struct arrival *a)
 		wait_for_parent(m, a);
 	} else {
 		intake_take(k, a);
-		if (!a->why && !a->is_header && m->waiting.count)
+		if (!a->why && a->kind == ARRIVAL_BLOCK && m->waiting.count)
 			take_children(m, a->block.id);
 	}
 	turn(m);

@@ -1,4 +1,5 @@
-/* bb-chain prevouts: what transactions and blocks spend, from the ledger.
+/* bb-chain prevouts: what transactions and blocks spend, from the ledger; of transactions also
+ * what the mempool pays.
  *
  * Behind it, what such a line says of its surroundings is the ledger's word or is not there. */
 
@@ -114,19 +115,30 @@ static void put_tx_members(struct bb_json_writer *w, const struct bb_json *doc,
 
 /* Transactions. */
 
+static void forget(struct bb_prevout *prevouts, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		prevouts[i] = (struct bb_prevout){.height = -1, .coinbase = -1, .mtp = -1};
+}
+
 static bool put_tx(struct chain *c, const struct bb_json *doc)
 {
 	struct bb_json_writer w = {.buf = &c->out.buf};
 	struct bb_txline l;
 	struct bb_node tip;
 	const char *why;
+	bool begun;
 
 	if (!bb_txline_read(&l, &why, &c->arena, doc))
 		return false;
-	bb_query_prevouts(l.prevouts, &l.tx, &c->store, &c->arena);
+	begun = bb_tree_tip(&tip, &c->store);
+	if (begun)
+		chain_get_prevouts(l.prevouts, c, &l.tx, &tip);
+	else
+		forget(l.prevouts, l.tx.in_count);
 	bb_json_open(&w, '{');
 	put_tx_members(&w, doc, &l.tx, l.prevouts, &c->network);
-	if (bb_tree_tip(&tip, &c->store)) {
+	if (begun) {
 		member_int(&w, "at_height", (int64_t)tip.height + 1);
 		member_int(&w, "at_mtp", tip.mtp);
 	}
@@ -136,12 +148,6 @@ static bool put_tx(struct chain *c, const struct bb_json *doc)
 }
 
 /* Blocks. */
-
-static void forget(struct bb_prevout *prevouts, size_t count)
-{
-	for (size_t i = 0; i < count; i++)
-		prevouts[i] = (struct bb_prevout){.height = -1, .coinbase = -1, .mtp = -1};
-}
 
 /* The block of a line that is in the active chain already: what it spent then. */
 static bool known_block(struct bb_blockline *l, struct chain *c, const struct bb_node *n)

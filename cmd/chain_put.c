@@ -138,6 +138,74 @@ bool chain_put_tx(struct chain *c, const struct bb_stored_tx *t)
 	return true;
 }
 
+/* The mempool. */
+
+void chain_get_prevouts(struct bb_prevout *prevouts, struct chain *c, const struct bb_tx *tx,
+	const struct bb_node *tip)
+{
+	bb_query_prevouts(prevouts, tx, &c->store, &c->arena);
+	for (size_t i = 0; i < tx->in_count; i++)
+		if (!prevouts[i].known)
+			bb_pool_output(&prevouts[i], &c->store, &tx->in[i].prevout, tip);
+}
+
+static void members_waiting(struct bb_json_writer *w, const struct bb_pool_entry *e,
+	struct bb_feerate chunk, const struct bb_node *tip)
+{
+	member_int(w, "vsize", (e->adjusted_weight + (int64_t)3) / 4);
+	member_int(w, "sigops", e->sigops_cost);
+	member_int(w, "time", e->time);
+	member_int(w, "chunk_fee", chunk.fee_sat);
+	member_int(w, "chunk_vsize", (chunk.size + 3) / 4);
+	bb_json_key(w, "status");
+	bb_json_open(w, '{');
+	bb_json_key(w, "confirmed");
+	bb_json_bool(w, false);
+	bb_json_close(w, '}');
+	member_int(w, "at_height", (int64_t)tip->height + 1);
+	member_int(w, "at_mtp", tip->mtp);
+}
+
+/* Of what waits, all that it spends is there. */
+static bool all_known(const struct bb_prevout *prevouts, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (!prevouts[i].known)
+			return false;
+	return true;
+}
+
+bool chain_put_waiting(struct chain *c, const struct bb_pool_entry *e, struct bb_feerate chunk,
+	const struct bb_node *tip)
+{
+	struct bb_json_writer w = {.buf = &c->out.buf};
+	struct bb_prevout *prevouts = NULL;
+	struct bb_tx tx;
+
+	if (bb_tx_parse(&tx, e->bytes, &c->arena))
+		prevouts = bb_arena_array(&c->arena, tx.in_count, sizeof(*prevouts));
+	if (prevouts)
+		chain_get_prevouts(prevouts, c, &tx, tip);
+	if (!c->store.why && (!prevouts || !all_known(prevouts, tx.in_count)))
+		c->store.why = "the store is damaged: a transaction of the mempool";
+	if (c->store.why)
+		return false;
+	open_line(&w, "tx");
+	if (c->full) {
+		bb_json_tx(&w, &tx, prevouts, NULL, &c->network);
+	} else {
+		member_hex(&w, "hex", e->bytes);
+		bb_json_prevouts(&w, prevouts, tx.in_count);
+		member_int(&w, "fee", e->fee_sat);
+		member_int(&w, "weight", e->weight);
+	}
+	members_waiting(&w, e, chunk, tip);
+	close_line(&w);
+	return true;
+}
+
+/* Coins. */
+
 bool chain_birth(struct chain_birth *b, struct chain *c, int32_t height)
 {
 	struct bb_node n;

@@ -50,6 +50,14 @@ bool chain_is_still(struct chain *c, int32_t height, const unsigned char id[32])
 void chain_json_node(struct bb_json_writer *w, const struct bb_node *n);
 bool chain_put_block(struct chain *c, const struct bb_node *n);
 bool chain_put_tx(struct chain *c, const struct bb_stored_tx *t);
+/* A transaction of the mempool, and the rate of the chunk it is mined with: fee and adjusted
+ * weight. */
+bool chain_put_waiting(struct chain *c, const struct bb_pool_entry *e, struct bb_feerate chunk,
+	const struct bb_node *tip);
+/* What the ledger holds of a transaction's outpoints: coins as of the tip, outputs of the
+ * mempool. */
+void chain_get_prevouts(struct bb_prevout *prevouts, struct chain *c, const struct bb_tx *tx,
+	const struct bb_node *tip);
 /* A coin's block. */
 struct chain_birth {
 	int32_t height;

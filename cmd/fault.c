@@ -3,6 +3,7 @@
 #include <dlfcn.h>
 #include <signal.h>
 #include <stdint.h>
+#include <stdnoreturn.h>
 #include <ucontext.h>
 #include <unistd.h>
 
@@ -48,29 +49,40 @@ static bool is_in_lmdb(uintptr_t at)
 	return lmdb && base_of(at) == lmdb && base_of((uintptr_t)fault_catch) != lmdb;
 }
 
+static bool is_within(const void *address, const void *map, size_t len)
+{
+	const uintptr_t at = (uintptr_t)address, from = (uintptr_t)map;
+
+	return from && at >= from && at - from < len;
+}
+
 /* Whoever reads a value that is longer than the file. */
 static bool is_in_map(const void *address)
 {
-	const uintptr_t at = (uintptr_t)address, from = (uintptr_t)store->map;
-
-	return from && at >= from && at - from < store->map_len;
+	return is_within(address, store->map, store->map_len) ||
+	       is_within(address, store->pool_map, store->pool_map_len);
 }
 
-static void fallen(int number, siginfo_t *info, void *context)
+static noreturn void end(void)
 {
 	static const char words[] =
 		"{\"type\":\"error\",\"tool\":\"bb-chain\",\"error\":\"fell while it read the "
 		"store, which may be damaged\"}\n";
 
+	if (write(STDERR_FILENO, words, sizeof(words) - 1) < 0)
+		_exit(BB_SYSTEM);
+	_exit(BB_SYSTEM);
+}
+
+static void fallen(int number, siginfo_t *info, void *context)
+{
 	/* Sent by somebody, or our own: by default, as soon as this returns. */
 	if (info->si_code <= 0 ||
 		(!is_in_map(info->si_addr) && !is_in_lmdb(instruction(context)))) {
 		raise(number);
 		return;
 	}
-	if (write(STDERR_FILENO, words, sizeof(words) - 1) < 0)
-		_exit(BB_SYSTEM);
-	_exit(BB_SYSTEM);
+	end();
 }
 
 void fault_catch(const struct bb_store *s)
@@ -83,4 +95,19 @@ void fault_catch(const struct bb_store *s)
 	store = s;
 	sigaction(SIGSEGV, &act, NULL);
 	sigaction(SIGBUS, &act, NULL);
+}
+
+/* Of LMDB's own, about what it found; it would abort. */
+static void failed(MDB_env *env, const char *assertion)
+{
+	(void)env;
+	(void)assertion;
+	end();
+}
+
+void fault_watch(const struct bb_store *s)
+{
+	mdb_env_set_assert(s->env, failed);
+	if (s->pool_env)
+		mdb_env_set_assert(s->pool_env, failed);
 }

@@ -5,10 +5,12 @@
  * may fall, which then is an error line and status 3. Any other fault is our own, and takes its
  * usual way.
  *
- * To be called before the store is opened, which must stay where it is. */
+ * The first is to be called before the store is opened, which must stay where it is, the second
+ * behind that. */
 
 #include "ledger/store.h"
 
 void fault_catch(const struct bb_store *s);
+void fault_watch(const struct bb_store *s);
 
 #endif

@@ -4,43 +4,22 @@
 #include <string.h>
 
 #include "base/hex.h"
+#include "ledgerverdict.h"
 
+/* Small ones go in many at a time, so that the threads are not woken for each; of large ones
+ * only so many are held. */
 enum {
-	AHEAD = 4,
+	DEPTH = 64,		  /* on their way */
+	AHEAD = 4,		  /* on their way, when they are more than LARGE in all */
+	LARGE = 1 << 20,	  /* bytes */
+	MAX_IN_FLIGHT = 64 << 20, /* bytes on their way, but for one */
+	KEPT = 16 << 20,	  /* of a buffer, for the next */
+	KEPT_OF_MANY = 16 << 10,
 	MUCH = 1 << 20,		 /* bytes of verdicts */
-	KEPT = 16 << 20,	 /* of a buffer, for the next */
-	MAX_IN_FLIGHT = 64 << 20 /* bytes on their way, but for one */
+	MUCH_WAITING = 32 << 20, /* bytes of transactions in one commit */
 };
 
 /* Making ready: of any thread. */
-
-/* The line without its claims: the ledger knows for itself. */
-static bool without_claims(struct bb_json *out, struct bb_arena *a, const struct bb_json *doc)
-{
-	static const char *const claims[] = {
-		"prevouts", "prevtxs", "height", "prev_times", "expected_bits", "now"};
-	struct bb_json *copy = bb_arena_array(a, doc->count + 1, sizeof(*copy));
-	size_t n = 0;
-
-	if (!copy)
-		return false;
-	for (const struct bb_json *v = doc->child; v; v = v->next) {
-		bool claim = false;
-		for (size_t i = 0; i < sizeof(claims) / sizeof(*claims); i++)
-			claim = claim || bb_span_is(v->key, claims[i]);
-		if (claim)
-			continue;
-		copy[n] = *v;
-		copy[n].next = NULL;
-		if (n)
-			copy[n - 1].next = &copy[n];
-		n++;
-	}
-	*out = *doc;
-	out->child = n ? copy : NULL;
-	out->count = n;
-	return true;
-}
 
 /* Does it say anything of the block but its bytes? */
 static bool has_fields(const struct bb_json *doc)
@@ -58,6 +37,8 @@ static bool has_fields(const struct bb_json *doc)
 static const char *block_bytes(
 	struct bb_span *bytes, struct arrival *a, const struct bb_json *doc)
 {
+	static const char *const claims[] = {
+		"prevouts", "prevtxs", "height", "prev_times", "expected_bits", "now", NULL};
 	const struct bb_json *hex = bb_json_find(doc, "hex");
 	struct bb_json bare;
 	struct bb_blockline l;
@@ -67,7 +48,8 @@ static const char *block_bytes(
 		return hex->type == BB_JSON_STRING && bb_hex_span(bytes, hex->text, &a->arena)
 			       ? NULL
 			       : "hex is odd or not hex";
-	if (!without_claims(&bare, &a->arena, doc))
+	/* The ledger knows for itself. */
+	if (!arrivaltx_without(&bare, &a->arena, doc, claims))
 		return "out of memory";
 	if (!bb_blockline_read(&l, &why, &a->arena, &bare))
 		return why;
@@ -142,9 +124,14 @@ static const char *prepare_line(struct arrival *a)
 		a->from = from->raw;
 	if (bb_line_is_block(doc))
 		return prepare_block_line(a, doc);
+	if (arrivaltx_is(doc)) {
+		const bool marks = a->intake->chain->trust_marks;
+		a->kind = ARRIVAL_TX;
+		return arrivaltx_read(&a->tx, &why, &a->arena, doc, marks) ? NULL : why;
+	}
 	if (!bb_line_is_header(doc))
-		return "neither a block nor a header";
-	a->is_header = true;
+		return "neither a transaction, a package, a block nor a header";
+	a->kind = ARRIVAL_HEADER;
 	return bb_header_from_json(&a->header, &why, &a->arena, doc) ? NULL : why;
 }
 
@@ -162,18 +149,23 @@ static void prepare(void *arg)
 	intake_prepare(arg);
 }
 
-static void empty(struct bb_buf *b)
+static void empty(struct bb_buf *b, size_t kept)
 {
-	if (b->failed || b->cap > KEPT)
+	if (b->failed || b->cap > kept)
 		bb_buf_free(b);
 	b->len = 0;
 }
 
 void intake_forget(struct arrival *a)
 {
-	empty(&a->text);
-	empty(&a->bytes);
-	bb_arena_reset(&a->arena);
+	const bool many = a->intake->depth > 1;
+
+	if (many && a->text.len > KEPT_OF_MANY)
+		bb_arena_free(&a->arena); /* it is larger still */
+	else
+		bb_arena_reset(&a->arena);
+	empty(&a->text, many ? KEPT_OF_MANY : KEPT);
+	empty(&a->bytes, many ? KEPT_OF_MANY : KEPT);
 	*a = (struct arrival){
 		.text = a->text, .bytes = a->bytes, .arena = a->arena, .intake = a->intake};
 }
@@ -186,49 +178,6 @@ void intake_free(struct arrival *a)
 }
 
 /* Verdicts. */
-
-/* Where the chain stands behind it. */
-static void put_tip(struct bb_json_writer *w, struct bb_ledger *l)
-{
-	struct bb_node tip;
-
-	if (!bb_ledger_tip(&tip, l))
-		return;
-	bb_json_key(w, "tip");
-	bb_json_hash(w, tip.id);
-	bb_json_key(w, "height");
-	bb_json_i64(w, tip.height);
-}
-
-/* The ledger's verdict: what bb_put_verdict writes, with `result`, and the tip behind it. */
-static void put_verdict(struct intake *k, const struct arrival *a, const struct bb_verdict *v,
-	enum bb_outcome r)
-{
-	struct bb_json_writer w = {.buf = &k->chain->out.buf};
-
-	bb_json_open(&w, '{');
-	bb_json_key(&w, "type");
-	bb_json_str(&w, "verdict");
-	if (a->line) {
-		bb_json_key(&w, "line");
-		bb_json_i64(&w, (int64_t)a->line);
-	}
-	bb_json_key(&w, "id");
-	bb_json_hash(&w, v->id);
-	if (a->from.len) {
-		bb_json_key(&w, "from");
-		bb_json_raw(&w, a->from);
-	}
-	bb_json_key(&w, "valid");
-	bb_json_bool(&w, v->valid);
-	bb_json_key(&w, "result");
-	bb_json_str(&w, bb_outcome_name(r));
-	bb_json_failure(&w, v);
-	bb_json_unjudged(&w, v->unjudged);
-	put_tip(&w, &k->ledger);
-	bb_json_close(&w, '}');
-	bb_json_end_line(&w);
-}
 
 static void raise_status(struct intake *k, enum bb_status status)
 {
@@ -256,13 +205,28 @@ static void malformed(struct intake *k, const struct arrival *a)
 	raise_status(k, BB_CALLER);
 }
 
+/* Is this one to be told? `tip` is where the chain stands behind it. */
+static bool to_tell(struct ledgerverdict *around, struct bb_node *tip, struct intake *k,
+	const struct arrival *a, bool refused)
+{
+	if (refused)
+		raise_status(k, BB_NO);
+	else if (k->refused_only)
+		return false;
+	*around = (struct ledgerverdict){.line = a->line, .from = a->from};
+	if (bb_ledger_tip(tip, &k->ledger))
+		around->tip = tip;
+	return true;
+}
+
 void intake_tell(struct intake *k, const struct arrival *a, const struct bb_verdict *v,
 	enum bb_outcome r)
 {
-	if (r == BB_OUTCOME_REFUSED)
-		raise_status(k, BB_NO);
-	if (r == BB_OUTCOME_REFUSED || !k->refused_only)
-		put_verdict(k, a, v, r);
+	struct ledgerverdict around;
+	struct bb_node tip;
+
+	if (to_tell(&around, &tip, k, a, r == BB_OUTCOME_REFUSED))
+		ledgerverdict_put(&k->chain->out.buf, &around, v, r);
 }
 
 /* Judging. */
@@ -297,6 +261,7 @@ static void settle(struct intake *k, bool (*commit)(struct bb_ledger *l))
 
 	if (k->failed)
 		return;
+	k->waiting = 0;
 	if (news && !commit(&k->ledger)) {
 		intake_failed(k);
 		return;
@@ -323,24 +288,69 @@ bool intake_knows(struct intake *k, const unsigned char id[32])
 	return bb_tree_find(&n, &k->chain->store, id);
 }
 
-void intake_take(struct intake *k, struct arrival *a)
+/* False: the store failed. */
+
+static bool take_block(struct intake *k, struct arrival *a)
 {
 	const struct bb_known_scripts *mark = a->marked ? &a->mark : NULL;
 	struct bb_verdict v;
 	enum bb_outcome r;
 
+	if (!(a->kind == ARRIVAL_HEADER
+			    ? bb_ledger_add_header(&v, &r, &k->ledger, &a->header)
+			    : bb_ledger_add_block(&v, &r, &k->ledger, &a->block, mark)))
+		return false;
+	intake_tell(k, a, &v, r);
+	return true;
+}
+
+static bool take_tx(struct intake *k, struct arrival *a)
+{
+	struct ledgerverdict around;
+	struct bb_acceptance r;
+	struct bb_node tip;
+
+	if (!bb_ledger_add_tx(&r, &k->ledger, &a->arena, a->tx.tx))
+		return false;
+	if (to_tell(&around, &tip, k, a, !r.verdict.valid))
+		ledgerverdict_put_tx(&k->chain->out.buf, &around, &r);
+	return true;
+}
+
+static bool take_package(struct intake *k, struct arrival *a)
+{
+	struct bb_package_acceptance r;
+	struct ledgerverdict around;
+	struct bb_node tip;
+
+	if (!bb_ledger_add_package(&r, &k->ledger, &a->arena, a->tx.tx, a->tx.count))
+		return false;
+	if (to_tell(&around, &tip, k, a, r.error[0]))
+		ledgerverdict_put_package(&k->chain->out.buf, &around, &r);
+	return true;
+}
+
+static bool take(struct intake *k, struct arrival *a)
+{
+	if (a->kind != ARRIVAL_TX)
+		return take_block(k, a);
+	k->waiting += a->text.len / 2; /* most of it is hex */
+	return a->tx.package ? take_package(k, a) : take_tx(k, a);
+}
+
+void intake_take(struct intake *k, struct arrival *a)
+{
 	k->records++;
 	if (a->why) {
 		malformed(k, a);
 		return;
 	}
-	if (!(a->is_header ? bb_ledger_add_header(&v, &r, &k->ledger, &a->header)
-			   : bb_ledger_add_block(&v, &r, &k->ledger, &a->block, mark))) {
+	if (!take(k, a)) {
 		intake_failed(k);
 		return;
 	}
-	intake_tell(k, a, &v, r);
-	if (k->chain->out.buf.len > MUCH || bb_ledger_full(&k->ledger))
+	if (k->chain->out.buf.len > MUCH || k->waiting > MUCH_WAITING ||
+		bb_ledger_full(&k->ledger))
 		intake_commit(k);
 }
 
@@ -364,15 +374,25 @@ struct arrival *intake_room(struct intake *k)
 	return &k->ring[(k->first + k->count) % k->depth];
 }
 
+/* Are as many on their way as may be? */
+static bool is_full(const struct intake *k)
+{
+	return k->count == k->depth || (k->count >= AHEAD && k->bytes > LARGE) ||
+	       (k->count > 1 && k->bytes > MAX_IN_FLIGHT);
+}
+
 void intake_send(struct intake *k)
 {
 	struct arrival *a = intake_room(k);
+	size_t most;
 
 	a->job = (struct job){.fn = prepare, .arg = a};
 	team_post(k->team, &a->job);
 	k->bytes += a->text.len;
 	k->count++;
-	while (k->count == k->depth || (k->count > 1 && k->bytes > MAX_IN_FLIGHT))
+	/* Of small ones several are judged in a row while others are made ready. */
+	most = k->count == k->depth ? k->depth / 2 : k->count;
+	while (k->count > most || is_full(k))
 		judge_oldest(k);
 }
 
@@ -399,7 +419,7 @@ static uint64_t last_event(struct bb_store *s)
 	uint64_t seq = 0;
 
 	if (bb_store_begin(s))
-		seq = chain_last_event(s);
+		seq = bb_event_last(s);
 	bb_store_end(s);
 	return seq;
 }
@@ -408,7 +428,7 @@ static bool start_team(struct intake *k)
 {
 	const unsigned threads = k->chain->threads;
 
-	k->depth = threads > 1 ? AHEAD : 1;
+	k->depth = threads > 1 ? DEPTH : 1;
 	k->ring = calloc(k->depth, sizeof(*k->ring));
 	k->team = k->ring ? team_new(threads) : NULL;
 	if (!k->team) {
@@ -436,6 +456,7 @@ bool intake_open(struct intake *k, enum bb_store_mode mode)
 		return false;
 	}
 	k->ledger.now = c->now;
+	k->ledger.pool.policy = &c->policy;
 	if (start_team(k))
 		return true;
 	bb_ledger_close(&k->ledger);

@@ -1,13 +1,16 @@
 #ifndef BB_CMD_INTAKE_H
 #define BB_CMD_INTAKE_H
 
-/* Blocks and headers on their way into the ledger. The calling thread reads them; any thread
- * makes them ready, up to eight ahead: parses, hashes, does what CheckBlock does; the calling
- * thread judges them in order. Verdicts gather in the chain's sink, and leave it only behind
- * the commit they tell of. */
+/* Blocks, headers, transactions and packages on their way into the ledger. The calling thread
+ * reads them; any thread makes them ready, some ahead: parses, hashes, does what CheckBlock
+ * does; the calling thread judges them in order. Verdicts gather in the chain's sink, and leave
+ * it only behind the commit they tell of. */
 
+#include "arrivaltx.h"
 #include "chain.h"
 #include "team.h"
+
+enum arrival_kind { ARRIVAL_BLOCK, ARRIVAL_HEADER, ARRIVAL_TX /* or a package */ };
 
 /* One on its way. */
 struct arrival {
@@ -21,10 +24,11 @@ struct arrival {
 	const char *why;    /* NULL, or why it is malformed */
 
 	/* When it is ready. */
-	bool is_header;
+	enum arrival_kind kind;
 	struct bb_header header;
+	struct arrivaltx tx;
 	struct bb_incoming block;
-	bool marked;
+	bool marked; /* a block */
 	struct bb_known_scripts mark;
 	struct bb_span from; /* raw, or empty */
 
@@ -54,6 +58,7 @@ struct intake {
 	struct team *team;
 	struct arrival *ring;
 	size_t depth, first, count, bytes;
+	size_t waiting; /* bytes of transactions judged and not committed */
 	bool failed;
 	uint64_t told; /* the last event */
 };

@@ -105,9 +105,9 @@ static void read_one(
 		return;
 	}
 	out.value_sat = tool_amount(p->tool, equals + 1);
-	if (out.value_sat < bb_dust_limit(out.script) && !b->allow_dust)
+	if (out.value_sat < bb_dust_limit(&bb_policy_core, out.script) && !b->allow_dust)
 		tool_die(p->tool, BB_CALLER, "%s: dust, less than %lld sat: %s", option,
-			(long long)bb_dust_limit(out.script), payment->text);
+			(long long)bb_dust_limit(&bb_policy_core, out.script), payment->text);
 	b->pay[b->pay_count++] = out;
 }
 

@@ -6,7 +6,7 @@
 
 #include "bitcoin/check.h"
 
-enum { BB_DETAIL_SIZE = 320 };
+enum { BB_DETAIL_SIZE = 384 };
 
 /* Of a loose transaction; height -1: not claimed. */
 void bb_tx_detail(char out[BB_DETAIL_SIZE], const char *reason, const struct bb_tx *tx,

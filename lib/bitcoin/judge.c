@@ -41,8 +41,8 @@ static void run_scripts(struct bb_verdict *v, const struct bb_judge *j, const st
 {
 	struct bb_script_results r;
 
-	if (!bb_run_scripts(
-		    &r, j->arena, j->vm, j->parallel, tx, tx_count, prevouts, only, flags)) {
+	if (!bb_run_scripts(&r, j->arena, j->vm, j->parallel, tx, tx_count, prevouts, NULL,
+		    only, flags)) {
 		refuse(v, "out of memory");
 		return;
 	}
@@ -185,9 +185,9 @@ void bb_judge_mark(const char **consensus, const char **standard, const struct b
 	*consensus = *standard = reason;
 	if (reason)
 		return;
-	*standard = bb_check_standard(&l->tx);
+	*standard = bb_check_standard(&bb_policy_core, &l->tx);
 	if (!*standard)
-		*standard = bb_check_standard_inputs(&l->tx, l->prevouts);
+		*standard = bb_check_standard_inputs(&bb_policy_core, &l->tx, l->prevouts);
 	if (!*standard) {
 		/* Policy's flags contain consensus': what passes them has passed both. */
 		run_tx_scripts(&v, j, l, BB_VERIFY_STANDARD, SIZE_MAX);

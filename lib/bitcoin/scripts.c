@@ -8,6 +8,7 @@ struct row {
 	uint32_t *tx_of;		 /* of each input */
 	uint32_t *first;		 /* input of each transaction */
 	size_t count;			 /* inputs */
+	const bool *known;		 /* transactions that need not be run; or NULL */
 	size_t only;			 /* judge this one alone, unless SIZE_MAX */
 	uint32_t flags;
 	unsigned char *result;
@@ -32,7 +33,8 @@ static void fill_cache(void *arg, size_t i, struct bb_interpreter *vm)
 	struct row *row = arg;
 
 	(void)vm;
-	bb_sighash_cache_fill(&row->caches[i]);
+	if (!row->known || !row->known[i])
+		bb_sighash_cache_fill(&row->caches[i]);
 }
 
 static void run_turn(void *arg, size_t turn, struct bb_interpreter *vm)
@@ -44,8 +46,11 @@ static void run_turn(void *arg, size_t turn, struct bb_interpreter *vm)
 		end = row->count;
 	for (size_t n = turn * INPUTS_A_TURN; n < end; n++) {
 		const size_t t = row->tx_of[n], index = n - row->first[t];
-		if ((row->only == SIZE_MAX || n == row->only) &&
-			can_judge(&row->caches[t], index))
+		if (row->only != SIZE_MAX && n != row->only)
+			continue;
+		if (row->known && row->known[t])
+			row->result[n] = BB_SCRIPT_OK;
+		else if (can_judge(&row->caches[t], index))
 			row->result[n] = (unsigned char)bb_verify_input(
 				vm, &row->caches[t], index, row->flags);
 	}
@@ -77,9 +82,10 @@ static bool row_init(struct row *row, struct bb_arena *a, const struct bb_tx *tx
 
 bool bb_run_scripts(struct bb_script_results *out, struct bb_arena *a,
 	struct bb_interpreter *vm, const struct bb_parallel *parallel, const struct bb_tx *tx,
-	size_t tx_count, const struct bb_prevout *prevouts, size_t only, uint32_t flags)
+	size_t tx_count, const struct bb_prevout *prevouts, const bool *known, size_t only,
+	uint32_t flags)
 {
-	struct row row = {.only = only, .flags = flags};
+	struct row row = {.known = known, .only = only, .flags = flags};
 	size_t turns, n = 0;
 
 	if (!row_init(&row, a, tx, tx_count, prevouts))

@@ -25,10 +25,12 @@ struct bb_script_results {
 };
 
 /* All inputs of the transactions but a block's coinbase: pass tx + 1. Prevouts in input order.
- * `only`: judge this input alone, unless SIZE_MAX. `parallel` NULL: this thread alone, with vm.
- * False when memory is out. */
+ * `known`: of each transaction, are its scripts known to be valid? Such inputs are
+ * BB_SCRIPT_OK without being run; NULL: none is known. `only`: judge this input alone, unless
+ * SIZE_MAX. `parallel` NULL: this thread alone, with vm. False when memory is out. */
 bool bb_run_scripts(struct bb_script_results *out, struct bb_arena *a,
 	struct bb_interpreter *vm, const struct bb_parallel *parallel, const struct bb_tx *tx,
-	size_t tx_count, const struct bb_prevout *prevouts, size_t only, uint32_t flags);
+	size_t tx_count, const struct bb_prevout *prevouts, const bool *known, size_t only,
+	uint32_t flags);
 
 #endif

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "ledger/events.h"
+#include "ledger/poolblock.h"
 #include "ledger/query.h"
 
 /* Below this height no coinbase can repeat an earlier one's height by chance, once BIP 34
@@ -126,20 +127,39 @@ static bool scripts_known(const struct turn *t, const struct bb_known_scripts *k
 	return memcmp(hash, known->prevouts, 32) == 0;
 }
 
+/* Of each transaction but the coinbase: did its scripts pass under these flags or more when it
+ * came to the mempool? NULL: memory. */
+static bool *scripts_run_before(struct turn *t)
+{
+	const struct bb_block *block = &t->in->block;
+	struct bb_pool *pool = &t->l->pool;
+	const bool none = !bb_store_count(pool->store, BB_POOL_TXS);
+	bool *known = bb_arena_array(t->in->arena, block->tx_count, sizeof(*known));
+	uint32_t passed;
+
+	for (size_t i = 1; known && !none && i < block->tx_count; i++) {
+		passed = bb_pool_known_flags(pool, &block->tx[i], block->txid[i]);
+		known[i - 1] = passed && !(t->flags & ~passed);
+	}
+	return known;
+}
+
 static bool run_scripts(struct turn *t)
 {
 	const struct bb_block *block = &t->in->block;
 	struct bb_verdict *v = &t->l->failure;
+	const bool *known = scripts_run_before(t);
 	struct bb_script_results r;
 	char reason[sizeof(v->error)];
 
-	if (!bb_run_scripts(&r, t->in->arena, &t->l->vm, t->l->parallel, block->tx + 1,
-		    block->tx_count - 1, t->prevouts, SIZE_MAX, t->flags)) {
+	if (!known ||
+		!bb_run_scripts(&r, t->in->arena, &t->l->vm, t->l->parallel, block->tx + 1,
+			block->tx_count - 1, t->prevouts, known, SIZE_MAX, t->flags)) {
 		t->l->store->why = "out of memory";
 		return false;
 	}
 	if (r.failed == SIZE_MAX)
-		return true;
+		return !t->l->store->why;
 	snprintf(reason, sizeof(reason), "block-script-verify-flag-failed (%s)",
 		bb_script_error_text(r.result[r.failed]));
 	refuse(t, reason);
@@ -314,34 +334,19 @@ static bool take_back(struct turn *t)
 	return !l->store->why;
 }
 
-/* Blocks read back from the files. */
-
-static bool read_block(struct bb_incoming *in, struct bb_ledger *l, const struct bb_node *n)
-{
-	struct bb_store *s = l->store;
-
-	l->bytes.len = 0;
-	bb_arena_reset(&l->arena);
-	if (!bb_flat_read(&l->bytes, &s->flat, &s->why, &n->place, 0, n->place.len))
-		return false;
-	if (bb_incoming_parse(
-		    in, &l->arena, BB_SPAN(l->bytes.data, l->bytes.len), l->network) &&
-		memcmp(in->id, n->id, 32) == 0 && !in->refusal)
-		return true;
-	s->why = "the store is damaged: a block's bytes are not its own";
-	return false;
-}
+/* Along the way. */
 
 static bool disconnect(struct bb_ledger *l, struct bb_node *tip)
 {
 	struct bb_incoming in;
 	struct turn t = {.l = l, .node = tip, .in = &in};
 
-	if (!read_block(&in, l, tip))
+	if (!bb_incoming_read(&in, &l->arena, &l->bytes, l->store, l->network, tip))
 		return false;
 	if (!take_back(&t) && !l->store->why)
 		l->store->why = "the store is damaged: undo data are missing";
-	return !l->store->why && bb_tree_named(tip, l->store, tip->prev);
+	return !l->store->why && bb_tree_named(tip, l->store, tip->prev) &&
+	       bb_pool_disconnected(&l->pool, &in);
 }
 
 /* False: it failed and is marked, or the store failed. */
@@ -355,11 +360,11 @@ static bool connect_node(struct bb_ledger *l, struct bb_node *n, const struct bb
 		l->store->why = "the store is damaged: a candidate is marked invalid";
 	if (l->store->why)
 		return false;
-	if (!is_fresh && !read_block(&in, l, n))
+	if (!is_fresh && !bb_incoming_read(&in, &l->arena, &l->bytes, l->store, l->network, n))
 		return false;
 	t.flags = bb_block_flags(l->network, n->id, n->height);
 	if (connect_block(&t, is_fresh ? fresh->known : NULL))
-		return true;
+		return bb_pool_connected(&l->pool, t.in, n);
 	if (l->store->why)
 		return false;
 	l->failed = n->number;
@@ -439,7 +444,7 @@ bool bb_activate(struct bb_ledger *l, const struct bb_fresh *fresh)
 		has_tip = bb_tree_tip(&tip, s);
 	}
 	/* Also where the way led back to where it began: whoever follows has seen it. */
-	if (!s->why && has_tip && l->moved)
+	if (!s->why && has_tip && l->moved && bb_pool_settle(&l->pool))
 		bb_event_put(s, BB_EVENT_TIP, tip.id, tip.height);
 	return !s->why;
 }

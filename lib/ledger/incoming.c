@@ -19,3 +19,17 @@ bool bb_incoming_parse(struct bb_incoming *in, struct bb_arena *a, struct bb_spa
 			in->detail, in->refusal, &in->block, SIZE_MAX, NULL, &nothing, n);
 	return true;
 }
+
+bool bb_incoming_read(struct bb_incoming *in, struct bb_arena *a, struct bb_buf *bytes,
+	struct bb_store *s, const struct bb_network *n, const struct bb_node *node)
+{
+	bytes->len = 0;
+	bb_arena_reset(a);
+	if (!bb_flat_read(bytes, &s->flat, &s->why, &node->place, 0, node->place.len))
+		return false;
+	if (bb_incoming_parse(in, a, BB_SPAN(bytes->data, bytes->len), n) &&
+		memcmp(in->id, node->id, 32) == 0 && !in->refusal)
+		return true;
+	s->why = "the store is damaged: a block's bytes are not its own";
+	return false;
+}

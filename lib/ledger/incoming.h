@@ -3,6 +3,7 @@
 
 #include "bitcoin/check.h"
 #include "bitcoin/detail.h"
+#include "ledger/tree.h"
 
 /* A block on its way in, with all that can be said of it without the ledger: any thread may
  * prepare one. */
@@ -18,5 +19,8 @@ struct bb_incoming {
 /* From a block's bytes. False when they are no block. */
 bool bb_incoming_parse(struct bb_incoming *in, struct bb_arena *a, struct bb_span bytes,
 	const struct bb_network *n);
+/* One that was kept, back from the files into `bytes`; `a` is reset. False: s->why. */
+bool bb_incoming_read(struct bb_incoming *in, struct bb_arena *a, struct bb_buf *bytes,
+	struct bb_store *s, const struct bb_network *n, const struct bb_node *node);
 
 #endif

@@ -9,6 +9,8 @@
 #include "bitcoin/pow.h"
 #include "ledger/connect.h"
 #include "ledger/orphans.h"
+#include "ledger/orphantx.h"
+#include "ledger/poolblock.h"
 
 /* Rules that wait for what is not there yet. */
 enum {
@@ -18,22 +20,9 @@ enum {
 			 BB_UNJUDGED_BITS,
 };
 
-const char *bb_outcome_name(enum bb_outcome r)
-{
-	switch (r) {
-	case BB_OUTCOME_CONNECTED: return "connected";
-	case BB_OUTCOME_SIDE: return "side";
-	case BB_OUTCOME_DUPLICATE: return "duplicate";
-	case BB_OUTCOME_ORPHAN: return "orphan";
-	case BB_OUTCOME_ACCEPTED: return "accepted";
-	case BB_OUTCOME_REFUSED: return "refused";
-	}
-	return "";
-}
-
 /* Transactions of the store. */
 
-static bool begin(struct bb_ledger *l)
+static bool begin_alone(struct bb_ledger *l)
 {
 	if (l->store->txn)
 		return !l->store->why;
@@ -44,6 +33,14 @@ static bool begin(struct bb_ledger *l)
 	return true;
 }
 
+/* The same, and the mempool stands on the chain's tip. */
+static bool begin(struct bb_ledger *l)
+{
+	l->pool.parallel = l->parallel;
+	l->pool.now = l->now;
+	return begin_alone(l) && (l->store->pool_fits || bb_pool_catch_up(&l->pool));
+}
+
 /* The coins are written by now, and give back memory for the rows. */
 static bool settle(struct bb_ledger *l)
 {
@@ -52,6 +49,7 @@ static bool settle(struct bb_ledger *l)
 		return true;
 	bb_coins_drop(&l->coins);
 	bb_rows_drop(&l->rows);
+	l->pool.returned.len = l->pool.arrived.len = 0;
 	return false;
 }
 
@@ -59,6 +57,7 @@ bool bb_ledger_commit(struct bb_ledger *l)
 {
 	if (!l->store->txn)
 		return !l->store->why;
+	begin(l);
 	bb_coins_flush(&l->coins);
 	bb_coins_trim(&l->coins);
 	return settle(l);
@@ -68,6 +67,7 @@ bool bb_ledger_finish(struct bb_ledger *l)
 {
 	if (!l->store->txn)
 		return !l->store->why;
+	begin(l);
 	bb_arena_free(&l->arena);
 	bb_buf_free(&l->bytes);
 	bb_coins_flush(&l->coins);
@@ -388,6 +388,33 @@ bool bb_ledger_add_header(struct bb_verdict *v, enum bb_outcome *r, struct bb_le
 	return !l->store->why;
 }
 
+bool bb_ledger_add_tx(struct bb_acceptance *r, struct bb_ledger *l, struct bb_arena *a,
+	const struct bb_incoming_tx *in)
+{
+	struct bb_pool *p = &l->pool;
+
+	if (!begin(l) || !bb_accept_tx(r, p, a, in, BB_ACCEPT_ADD))
+		return false;
+	if (r->outcome == BB_OUTCOME_ORPHAN)
+		bb_orphantx_put(p, in);
+	else if (r->outcome == BB_OUTCOME_ACCEPTED)
+		bb_orphantx_drop(p, in->wtxid);
+	return bb_orphantx_adopt(p);
+}
+
+bool bb_ledger_add_package(struct bb_package_acceptance *r, struct bb_ledger *l,
+	struct bb_arena *a, const struct bb_incoming_tx *in, size_t count)
+{
+	struct bb_pool *p = &l->pool;
+
+	if (!begin(l) || !bb_accept_package(r, p, a, in, count, BB_ACCEPT_ADD))
+		return false;
+	for (size_t i = 0; i < r->count; i++)
+		if (r->tx[i].outcome == BB_OUTCOME_ACCEPTED)
+			bb_orphantx_drop(p, in[i].wtxid);
+	return bb_orphantx_adopt(p);
+}
+
 /* The block that is to be judged anew, if there is one that can be. */
 static bool find_to_change(
 	struct bb_node *n, struct bb_verdict *v, enum bb_outcome *r, struct bb_ledger *l)
@@ -457,11 +484,18 @@ bool bb_ledger_open(struct bb_ledger *l, const char **why, struct bb_store *s,
 	l->now = -1;
 	l->rows.store = s;
 	l->failed = BB_NO_NODE;
+	l->pool = (struct bb_pool){.store = s,
+		.network = n,
+		.policy = &bb_policy_core,
+		.coins = &l->coins,
+		.vm = &l->vm,
+		.now = -1};
 	if (!bb_coins_init(&l->coins, s, cache)) {
 		*why = "out of memory";
 		return false;
 	}
-	if (begin(l) && plant_genesis(l))
+	/* The mempool catches up when `now` is known and the policy is set. */
+	if (begin_alone(l) && plant_genesis(l))
 		return true;
 	*why = s->why;
 	bb_ledger_close(l);
@@ -471,6 +505,7 @@ bool bb_ledger_open(struct bb_ledger *l, const char **why, struct bb_store *s,
 void bb_ledger_close(struct bb_ledger *l)
 {
 	bb_store_end(l->store);
+	bb_pool_free(&l->pool);
 	bb_coins_free(&l->coins);
 	bb_rows_free(&l->rows);
 	bb_interpreter_free(&l->vm);

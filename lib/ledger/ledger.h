@@ -8,21 +8,12 @@
  * What it did counts once bb_ledger_commit has returned true; verdicts may be told only then.
  */
 
+#include "ledger/accept.h"
 #include "ledger/events.h"
 #include "ledger/incoming.h"
 #include "ledger/state.h"
 #include "ledger/tree.h"
 #include "ledger/undo.h"
-
-enum bb_outcome {
-	BB_OUTCOME_CONNECTED, /* it is part of the active chain now */
-	BB_OUTCOME_SIDE,      /* kept; another chain has the more work, or came first */
-	BB_OUTCOME_DUPLICATE, /* was there before */
-	BB_OUTCOME_ORPHAN,    /* kept until its parent comes */
-	BB_OUTCOME_ACCEPTED,  /* a header, or what had to be done is done */
-	BB_OUTCOME_REFUSED,
-};
-const char *bb_outcome_name(enum bb_outcome r);
 
 /* `cache` bytes for coins. Opens the store's first transaction and connects the genesis block
  * of a new store, if it is known (genesis.h); else the first block must be it. */
@@ -40,6 +31,11 @@ bool bb_ledger_add_block(struct bb_verdict *v, enum bb_outcome *r, struct bb_led
 	struct bb_incoming *in, const struct bb_known_scripts *scripts_known);
 bool bb_ledger_add_header(struct bb_verdict *v, enum bb_outcome *r, struct bb_ledger *l,
 	const struct bb_header *h);
+/* Into the mempool; one whose inputs are not there is kept as an orphan. Results lie in `a`. */
+bool bb_ledger_add_tx(struct bb_acceptance *r, struct bb_ledger *l, struct bb_arena *a,
+	const struct bb_incoming_tx *in);
+bool bb_ledger_add_package(struct bb_package_acceptance *r, struct bb_ledger *l,
+	struct bb_arena *a, const struct bb_incoming_tx *in, size_t count);
 /* Treat a block as invalid from now on, or forget that it was; the tip follows. *r is
  * BB_OUTCOME_REFUSED with v->error "not-found", or "genesis" for what cannot be taken back. */
 bool bb_ledger_invalidate(struct bb_verdict *v, enum bb_outcome *r, struct bb_ledger *l,

@@ -4,6 +4,7 @@
 /* What the ledger is while a process works on it: the store, and what is not written yet. */
 
 #include "bitcoin/judge.h"
+#include "ledger/pool.h"
 #include "ledger/rows.h"
 
 struct bb_ledger {
@@ -11,6 +12,8 @@ struct bb_ledger {
 	const struct bb_network *network;
 	const struct bb_parallel *parallel; /* NULL: this thread alone */
 	int64_t now;			    /* seconds since 1970; -1: the clock's */
+
+	struct bb_pool pool; /* its policy may be set after bb_ledger_open */
 
 	/* Private. */
 	struct bb_coins coins;

@@ -4,16 +4,18 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/statvfs.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "ledger/extent.h"
 #include "ledger/map.h"
 #include "ledger/store_inside.h"
+#include "ledger/tree.h"
 
 /* Reasons. */
 
 /* LMDB has but EIO for a write that a full disk cut off in its midst. */
-static bool disk_full(int fd)
+bool bb_disk_full(int fd)
 {
 	struct statvfs v;
 
@@ -22,7 +24,7 @@ static bool disk_full(int fd)
 
 const char *bb_store_reason(const struct bb_store *s, int err)
 {
-	return mdb_strerror(err == EIO && disk_full(s->blocks_fd) ? ENOSPC : err);
+	return mdb_strerror(err == EIO && bb_disk_full(s->blocks_fd) ? ENOSPC : err);
 }
 
 void bb_store_fail(struct bb_store *s, const char *below, const char *why)
@@ -36,45 +38,118 @@ void bb_store_fail(struct bb_store *s, const char *below, const char *why)
 	s->why = s->text;
 }
 
-bool bb_store_done(struct bb_store *s, int err)
+static bool is_damage(int err)
 {
+	return err == MDB_CORRUPTED || err == MDB_PAGE_NOTFOUND || err == MDB_CURSOR_FULL ||
+	       err == MDB_PAGE_FULL;
+}
+
+bool bb_store_done(struct bb_store *s, enum bb_table t, int err)
+{
+	const bool pool = bb_table_of_pool(t);
+
 	if (err && err != MDB_NOTFOUND)
-		bb_store_fail(s, "/chain/data.mdb", bb_store_reason(s, err));
+		bb_store_fail(s, pool ? "/mempool/data.mdb" : "/chain/data.mdb",
+			bb_store_reason(s, err));
+	if (pool && is_damage(err))
+		bb_pool_env_doubt(s);
 	return !err;
 }
 
-/* Processes that were killed hold readers' places until somebody looks. */
-bool bb_store_snapshot(MDB_txn **txn, struct bb_store *s)
-{
-	int err = mdb_txn_begin(s->env, NULL, MDB_RDONLY, txn);
+/* Environments. */
 
-	if (err == MDB_READERS_FULL && mdb_reader_check(s->env, NULL) == 0)
-		err = mdb_txn_begin(s->env, NULL, MDB_RDONLY, txn);
-	return bb_store_done(s, err);
+/* LMDB itself makes no map that is smaller than the file. */
+int bb_env_open(MDB_env **env, const char *path, unsigned flags, size_t map_most)
+{
+	enum { MAX_READERS = 1024 };
+	const size_t map_least = (size_t)1 << 30;
+
+	for (size_t size = map_most;; size /= 2) {
+		int err = mdb_env_create(env);
+		if (err)
+			return err;
+		mdb_env_set_mapsize(*env, size);
+		mdb_env_set_maxreaders(*env, MAX_READERS);
+		mdb_env_set_maxdbs(*env, BB_TABLE_COUNT);
+		err = mdb_env_open(*env, path, flags | MDB_NOTLS, BB_STORE_MODE);
+		if (!err)
+			return 0;
+		mdb_env_close(*env);
+		*env = NULL;
+		if (size <= map_least || (err != ENOMEM && err != EOVERFLOW && err != EINVAL))
+			return err;
+	}
 }
 
-struct bb_extent bb_store_extent(struct bb_store *s)
+/* Processes that were killed hold readers' places until somebody looks. */
+int bb_env_snapshot(MDB_txn **txn, MDB_env *env)
 {
-	struct bb_extent x = {.fd = -1};
+	int err = mdb_txn_begin(env, NULL, MDB_RDONLY, txn);
+
+	if (err == MDB_READERS_FULL && mdb_reader_check(env, NULL) == 0)
+		err = mdb_txn_begin(env, NULL, MDB_RDONLY, txn);
+	return err;
+}
+
+/* How far the committed pages go. */
+struct extent {
+	int fd;
+	uint64_t pages;
+	uint32_t page_size;
+};
+
+static struct extent extent_of(MDB_env *env)
+{
+	struct extent x = {.fd = -1};
 	MDB_envinfo info;
 	MDB_stat st;
 
-	mdb_env_get_fd(s->env, &x.fd);
-	mdb_env_info(s->env, &info);
-	mdb_env_stat(s->env, &st);
+	mdb_env_get_fd(env, &x.fd);
+	mdb_env_info(env, &info);
+	mdb_env_stat(env, &st);
 	x.pages = (uint64_t)info.me_last_pgno + 1;
 	x.page_size = st.ms_psize;
 	return x;
 }
 
-void bb_store_fill(struct bb_store *s)
+int bb_env_check(MDB_env *env)
 {
-	const struct bb_extent x = bb_store_extent(s);
+	const struct extent x = extent_of(env);
+	bool whole = !bb_extent_short(x.fd, x.pages, x.page_size);
+	MDB_txn *txn;
+	int err;
+
+	/* A snapshot's meta page lasts until the second commit after it. */
+	for (int i = 0; !whole && i < 8; i++) {
+		err = bb_env_snapshot(&txn, env);
+		if (err)
+			return err;
+		whole = bb_extent_whole(x.fd, mdb_txn_id(txn), x.page_size);
+		mdb_txn_abort(txn);
+	}
+	return whole ? 0 : MDB_CORRUPTED;
+}
+
+void bb_env_fill(MDB_env *env)
+{
+	const struct extent x = extent_of(env);
 	int err = 0;
 
 	if (bb_extent_short(x.fd, x.pages, x.page_size))
 		err = ftruncate(x.fd, (off_t)(x.pages * x.page_size));
 	(void)err; /* it is of use, but not needed */
+}
+
+void bb_env_fill_in_turn(MDB_env *env)
+{
+	const struct extent x = extent_of(env);
+	MDB_txn *turn;
+
+	if (!bb_extent_short(x.fd, x.pages, x.page_size) ||
+		mdb_txn_begin(env, NULL, 0, &turn) != 0)
+		return;
+	bb_env_fill(env);
+	mdb_txn_abort(turn);
 }
 
 void bb_close_fd(int *fd)
@@ -84,16 +159,24 @@ void bb_close_fd(int *fd)
 	*fd = -1;
 }
 
+static void close_env(MDB_env **env, MDB_txn **idle)
+{
+	if (*idle)
+		mdb_txn_abort(*idle);
+	*idle = NULL;
+	if (*env)
+		mdb_env_close(*env);
+	*env = NULL;
+}
+
 void bb_store_close(struct bb_store *s)
 {
 	bb_store_end(s);
-	if (s->idle)
-		mdb_txn_abort(s->idle);
-	s->idle = NULL;
-	if (s->env)
-		mdb_env_close(s->env);
-	s->env = NULL;
+	bb_pool_env_settle(s);
+	close_env(&s->pool_env, &s->pool_idle);
+	close_env(&s->env, &s->idle);
 	bb_flat_close(&s->flat);
+	bb_close_fd(&s->boot_fd);
 	bb_close_fd(&s->blocks_fd);
 	bb_close_fd(&s->lock_fd); /* the last, for it lets the next writer in */
 	free(s->path);
@@ -102,13 +185,98 @@ void bb_store_close(struct bb_store *s)
 
 /* Transactions. */
 
+/* The block that the mempool stands on; all zero: none yet. */
+static bool get_pool_tip(unsigned char id[32], struct bb_store *s)
+{
+	struct bb_span v;
+
+	memset(id, 0, 32);
+	if (!bb_store_get(&v, s, BB_POOL_META, BB_LIT("tip")))
+		return true;
+	if (v.len != 32)
+		return false;
+	memcpy(id, v.data, 32);
+	return true;
+}
+
+/* Where the chain is damaged, whoever reads it will find that. */
+static void get_chain_tip(unsigned char id[32], struct bb_store *s)
+{
+	struct bb_node tip;
+	const bool found = bb_tree_tip(&tip, s);
+
+	s->why = NULL;
+	memset(id, 0, 32);
+	if (found)
+		memcpy(id, tip.id, 32);
+}
+
+/* Compare the tips. Is a difference perhaps but that of the moment between the two commits? */
+static bool compare_tips(struct bb_store *s)
+{
+	static const unsigned char none[32];
+	unsigned char chain[32], pool[32];
+	bool good;
+
+	s->pool_fits = s->pool_txn; /* or a reader could not ask it */
+	if (!s->pool_txn)
+		return false;
+	good = get_pool_tip(pool, s);
+	if (s->why)
+		return false;
+	get_chain_tip(chain, s);
+	s->pool_fits = good && memcmp(chain, pool, 32) == 0;
+	return good && !s->pool_fits && memcmp(pool, none, 32) != 0;
+}
+
+static bool renew(MDB_txn **txn, MDB_txn **idle, struct bb_store *s, enum bb_table t)
+{
+	MDB_env *env = bb_table_of_pool(t) ? s->pool_env : s->env;
+
+	if (!env)
+		return true;
+	if (!bb_store_done(s, t, *idle ? mdb_txn_renew(*idle) : bb_env_snapshot(idle, env)))
+		return false;
+	*txn = *idle;
+	return true;
+}
+
+static void nap(unsigned milliseconds)
+{
+	const struct timespec t = {.tv_nsec = (long)milliseconds * 1000000};
+
+	clock_nanosleep(CLOCK_MONOTONIC, 0, &t, NULL);
+}
+
+static bool take_snapshots(struct bb_store *s)
+{
+	return renew(&s->txn, &s->idle, s, BB_META) &&
+	       renew(&s->pool_txn, &s->pool_idle, s, BB_POOL_META);
+}
+
+static bool known_unfit(const struct bb_store *s)
+{
+	return mdb_txn_id(s->txn) == s->unfit[0] && mdb_txn_id(s->pool_txn) == s->unfit[1];
+}
+
+/* Both of one moment, for which the writer is given a little time; where he seems to be dead,
+ * only once. */
 static bool begin_reader(struct bb_store *s)
 {
-	if (s->idle ? !bb_store_done(s, mdb_txn_renew(s->idle))
-		    : !bb_store_snapshot(&s->idle, s))
-		return false;
-	s->txn = s->idle;
-	return true;
+	enum { NAPS = 8 };
+
+	for (unsigned i = 0; take_snapshots(s) && compare_tips(s) && !known_unfit(s); i++) {
+		if (i == NAPS) {
+			s->unfit[0] = mdb_txn_id(s->txn);
+			s->unfit[1] = mdb_txn_id(s->pool_txn);
+			break;
+		}
+		bb_store_end(s);
+		nap(i ? 1 << (i - 1) : 0);
+	}
+	if (s->why)
+		bb_store_end(s);
+	return !s->why;
 }
 
 static void seek_end(struct bb_store *s)
@@ -120,14 +288,28 @@ static void seek_end(struct bb_store *s)
 	bb_flat_seek(&s->flat, (uint32_t)file, (uint32_t)end);
 }
 
+static bool begin_turn(MDB_txn **txn, struct bb_store *s, enum bb_table t)
+{
+	MDB_env *env = bb_table_of_pool(t) ? s->pool_env : s->env;
+
+	if (!env)
+		return true;
+	mdb_reader_check(env, NULL);
+	if (!bb_store_done(s, t, mdb_txn_begin(env, NULL, 0, txn)))
+		return false;
+	bb_env_fill(env);
+	return true;
+}
+
+/* All writers wait for the chain's turn first, then for the mempool's. */
 static bool begin_writer(struct bb_store *s)
 {
-	mdb_reader_check(s->env, NULL);
-	if (!bb_store_done(s, mdb_txn_begin(s->env, NULL, 0, &s->txn)))
-		return false;
-	s->writes = 0;
-	bb_store_fill(s);
-	seek_end(s);
+	s->writes = s->pool_writes = s->next_event = 0;
+	if (begin_turn(&s->txn, s, BB_META) && begin_turn(&s->pool_txn, s, BB_POOL_META)) {
+		seek_end(s);
+		if (!s->why)
+			compare_tips(s);
+	}
 	if (s->why)
 		bb_store_end(s);
 	return !s->why;
@@ -144,16 +326,24 @@ bool bb_store_begin(struct bb_store *s)
 
 bool bb_store_changed(struct bb_store *s)
 {
-	return s->txn && mdb_txn_id(s->txn) != s->seen + 1;
+	return (s->txn && mdb_txn_id(s->txn) != s->seen + 1) ||
+	       (s->pool_txn && mdb_txn_id(s->pool_txn) != s->pool_seen + 1);
+}
+
+static void let_go(MDB_txn **txn, MDB_txn *idle)
+{
+	if (*txn && *txn == idle)
+		mdb_txn_reset(*txn);
+	else if (*txn)
+		mdb_txn_abort(*txn);
+	*txn = NULL;
 }
 
 void bb_store_end(struct bb_store *s)
 {
-	if (s->txn && s->txn == s->idle)
-		mdb_txn_reset(s->txn);
-	else if (s->txn)
-		mdb_txn_abort(s->txn);
-	s->txn = NULL;
+	let_go(&s->pool_txn, s->pool_idle);
+	let_go(&s->txn, s->idle);
+	s->pool_fits = false;
 }
 
 /* What was appended to the files of blocks must be on the disk before a table names it. */
@@ -171,19 +361,6 @@ static void settle_blocks(struct bb_store *s)
 	bb_store_set_number(s, "end", s->flat.end);
 }
 
-/* See bb_store_fill. Another process may be writing already, so this waits for its turn. */
-static void fill_after_commit(struct bb_store *s)
-{
-	const struct bb_extent x = bb_store_extent(s);
-	MDB_txn *turn;
-
-	if (!bb_extent_short(x.fd, x.pages, x.page_size) ||
-		mdb_txn_begin(s->env, NULL, 0, &turn) != 0)
-		return;
-	bb_store_fill(s);
-	mdb_txn_abort(turn);
-}
-
 /* For those who wait (inotify on DIR/lock): readers see the commit from here on, and not yet
  * when data.mdb changes. */
 static void announce(const struct bb_store *s)
@@ -192,27 +369,41 @@ static void announce(const struct bb_store *s)
 		;
 }
 
-bool bb_store_commit(struct bb_store *s)
+/* LMDB does not count a transaction that changed nothing. */
+static bool commit(MDB_txn **txn, uint64_t *seen, struct bb_store *s, enum bb_table t)
 {
+	const uint64_t writes = bb_table_of_pool(t) ? s->pool_writes : s->writes;
+	MDB_txn *done = *txn;
 	uint64_t id;
 
+	*txn = NULL;
+	if (!done)
+		return true;
+	id = mdb_txn_id(done);
+	if (!bb_store_done(s, t, mdb_txn_commit(done)))
+		return false;
+	if (writes)
+		*seen = id;
+	return true;
+}
+
+bool bb_store_commit(struct bb_store *s)
+{
 	settle_blocks(s);
-	if (s->why || !s->writing || !s->txn) {
+	if (!s->why && s->writing && s->txn && s->pool_writes)
+		bb_pool_env_mark(s);
+	if (s->why || !s->writing || !s->txn || !commit(&s->txn, &s->seen, s, BB_META)) {
 		bb_store_end(s);
 		return !s->why;
 	}
-	id = mdb_txn_id(s->txn);
-	if (!bb_store_done(s, mdb_txn_commit(s->txn))) {
-		s->txn = NULL;
-		return false;
-	}
-	s->txn = NULL;
-	if (s->writes) /* LMDB does not count one that changed nothing */
-		s->seen = id;
-	fill_after_commit(s);
-	if (s->writes) {
+	if (commit(&s->pool_txn, &s->pool_seen, s, BB_POOL_META) && s->pool_writes)
+		s->unwritten = true;
+	bb_env_fill_in_turn(s->env);
+	if (s->pool_env)
+		bb_env_fill_in_turn(s->pool_env);
+	if (s->writes)
 		bb_map_let_go(s->map, s->map_len);
+	if (s->writes || s->pool_writes)
 		announce(s);
-	}
-	return true;
+	return !s->why;
 }

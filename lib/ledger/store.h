@@ -1,8 +1,15 @@
 #ifndef BB_LEDGER_STORE_H
 #define BB_LEDGER_STORE_H
 
-/* The chain's store on disk: one LMDB environment of ordered tables, DIR/chain/, and beside it
- * the blocks themselves in DIR/blocks/ (flat.h). Any number of processes read while one writes.
+/* The store on disk: an LMDB environment of ordered tables for the chain, DIR/chain/, beside it
+ * the blocks themselves in DIR/blocks/ (flat.h), and a second environment for the mempool,
+ * DIR/mempool/. Any number of processes read while one writes.
+ *
+ * What the chain's holds survives a loss of power once committed; what the mempool's holds
+ * survives the death of any process, and is made anew when the machine went down without it
+ * having been written out. A transaction spans both. The chain's part is committed first;
+ * should a writer die between, the mempool is of an earlier tip (pool_fits) until the next one
+ * opens.
  *
  * A failure of the system stays in `why`: reads then find nothing, writes do nothing, and
  * bb_store_commit refuses. Check once, before anything is concluded from what was not found.
@@ -30,7 +37,21 @@ enum bb_table {
 	BB_ORPHANS,    /* parent, hash -> a block or header that waits for its parent */
 	BB_ORPHAN_AGE, /* u64 -> key in BB_ORPHANS, the oldest first */
 	BB_EVENTS,     /* u64 -> event (events.h) */
+
+	/* The mempool's (pool.h). */
+	BB_POOL_META,	  /* a word -> what it says; "tip": the block it stands on */
+	BB_POOL_IDS,	  /* txid -> u64 number */
+	BB_POOL_TXS,	  /* u64 number -> transaction */
+	BB_POOL_HOMES,	  /* u64 number -> u64 cluster */
+	BB_POOL_CLUSTERS, /* u64 cluster -> its transactions, in the order to mine them */
+	BB_POOL_CHUNKS,	  /* fee rate, cluster, chunk -> what it holds; the best first */
+	BB_POOL_SPENT,	  /* outpoint -> u64 number of who spends it */
+	BB_POOL_ORPHANS,  /* wtxid -> a transaction that waits for its parents (orphantx.h) */
+	BB_POOL_WANTED,	  /* parent's txid, wtxid -> nothing */
+	BB_POOL_WAITS,	  /* height, number -> how long who was mined had waited (estimate.h) */
+	BB_POOL_EVENTS,	  /* u64 -> event (events.h) */
 	BB_TABLE_COUNT,
+	BB_CHAIN_TABLES = BB_POOL_META,
 };
 
 enum bb_store_mode {
@@ -43,19 +64,28 @@ enum { BB_STORE_MESSAGE = 256 };
 
 struct bb_store {
 	MDB_env *env;
-	MDB_txn *txn; /* the one open, or NULL */
-	bool writing; /* its transactions are such that write */
+	MDB_txn *txn;	   /* the one open, or NULL */
+	bool writing;	   /* its transactions are such that write */
+	MDB_env *pool_env; /* NULL: a reader found no mempool, and none of its tables has
+			      entries */
+	MDB_txn *pool_txn;
+	bool pool_fits; /* within a transaction: the mempool stands on the chain's tip */
 	MDB_dbi table[BB_TABLE_COUNT];
 	struct bb_flat flat;
 	const char *why; /* the first failure, as long as the struct lives; NULL: none */
 	char *path;	 /* DIR/chain */
 	/* Private. */
 	int blocks_fd, lock_fd;
-	MDB_txn *idle;	 /* a reader's, kept from one transaction to the next */
-	uint64_t seen;	 /* the last transaction of our own */
-	uint64_t writes; /* of the one open, so far */
-	void *map;	 /* where data.mdb is mapped; NULL: that cannot be seen */
-	size_t map_len;
+	MDB_txn *idle, *pool_idle;    /* a reader's, kept from one transaction to the next */
+	uint64_t seen, pool_seen;     /* the last transactions of our own */
+	uint64_t writes, pool_writes; /* of the one open, so far */
+	uint64_t next_event;	      /* within a writer's transaction; 0: not asked for yet */
+	uint64_t unfit[2];	      /* a reader's, which for long did not fit */
+	void *map, *pool_map;	      /* where data.mdb is mapped; NULL: that cannot be seen */
+	size_t map_len, pool_map_len;
+	int boot_fd;	/* of a writer: DIR/mempool/boot (pool_env.c) */
+	char boot[64];	/* what it says of this boot */
+	bool unwritten; /* the mempool has changes of ours that may not be on the disk */
 	char text[BB_STORE_MESSAGE];
 };
 
@@ -68,15 +98,16 @@ bool bb_store_open(struct bb_store *s, char message[BB_STORE_MESSAGE], const cha
 	enum bb_store_mode mode, const struct bb_network *n);
 void bb_store_close(struct bb_store *s);
 
-/* A transaction. A reader sees the store as of its begin until its end; it must not be held
- * while writing to a pipe. False: s->why. */
+/* A transaction, of both environments. A reader sees the store as of its begin until its end,
+ * the mempool as of the same tip; where that cannot be (pool_fits is false) it finds nothing of
+ * it but BB_POOL_EVENTS. It must not be held while writing to a pipe. False: s->why. */
 bool bb_store_begin(struct bb_store *s);
 /* After bb_store_begin of a writer: has another process written since our last commit? What is
  * remembered of the store is then stale. */
 bool bb_store_changed(struct bb_store *s);
-/* Writer: blocks first, then tables, both on the disk when this returns true, and whoever
- * watches DIR/lock is told by a write to it. False: nothing of
- * the transaction has happened; s->why. */
+/* Writer: blocks first, then the chain's tables, both on the disk when this returns true; then
+ * the mempool's. Whoever watches DIR/lock is told by a write to it. False: s->why; nothing of
+ * the transaction has happened, or all of the chain's and nothing of the mempool's. */
 bool bb_store_commit(struct bb_store *s);
 /* Reader: let go. Writer: nothing has happened. */
 void bb_store_end(struct bb_store *s);
@@ -90,6 +121,8 @@ void bb_store_put(
 	struct bb_store *s, enum bb_table t, struct bb_span key, struct bb_span value);
 /* False where it was not there. */
 bool bb_store_del(struct bb_store *s, enum bb_table t, struct bb_span key);
+/* Delete all of them. */
+void bb_store_empty(struct bb_store *s, enum bb_table t);
 /* Entries in a table. */
 uint64_t bb_store_count(struct bb_store *s, enum bb_table t);
 
@@ -97,7 +130,8 @@ uint64_t bb_store_count(struct bb_store *s, enum bb_table t);
  * cost much less than scattered ones. Open only within a transaction; close before its end. */
 struct bb_cursor {
 	struct bb_store *store;
-	MDB_cursor *at;
+	enum bb_table table;
+	MDB_cursor *at;		   /* NULL: on nothing */
 	struct bb_span key, value; /* of the entry stood on */
 };
 bool bb_cursor_open(struct bb_cursor *c, struct bb_store *s, enum bb_table t);

@@ -18,15 +18,10 @@
 /* Of the tables and what is in them. */
 enum { FORMAT = 1 };
 
-enum {
-	MAX_READERS = 1024,
-	MODE = 0660, /* what umask leaves of it: a node's group may share the store */
-};
-
 /* The map is of addresses only, so it may be larger than any chain. */
-static const size_t map_most = (size_t)1 << 40, map_least = (size_t)1 << 30;
+static const size_t map_most = (size_t)1 << 40;
 
-static const char *const table_names[BB_TABLE_COUNT] = {
+static const char *const table_names[BB_CHAIN_TABLES] = {
 	[BB_META] = "meta",
 	[BB_NODES] = "nodes",
 	[BB_IDS] = "ids",
@@ -43,20 +38,11 @@ static const char *const table_names[BB_TABLE_COUNT] = {
 	[BB_EVENTS] = "events",
 };
 
-struct opening {
-	struct bb_store *store;
-	char *message;
-	const char *dir;
-	enum bb_store_mode mode;
-	const struct bb_network *network;
-	int dir_fd, chain_fd;
-};
-
 /* Reasons. */
 
-static bool refuse(const struct opening *o, const char *fmt, ...)
+static bool refuse(const struct bb_opening *o, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
-static bool refuse(const struct opening *o, const char *fmt, ...)
+static bool refuse(const struct bb_opening *o, const char *fmt, ...)
 {
 	va_list args;
 
@@ -66,19 +52,18 @@ static bool refuse(const struct opening *o, const char *fmt, ...)
 	return false;
 }
 
-/* Something of DIR; `doing` it failed. */
-static bool refuse_path(
-	const struct opening *o, const char *doing, const char *below, const char *why)
+bool bb_opening_refuse(
+	const struct bb_opening *o, const char *doing, const char *below, const char *why)
 {
 	return refuse(o, "cannot %s %.*s%s: %s", doing, BB_PATH_SHOWN, o->dir, below, why);
 }
 
-static bool refuse_data(const struct opening *o, const char *what)
+static bool refuse_data(const struct bb_opening *o, const char *what)
 {
 	return refuse(o, "%.*s/chain/data.mdb %s", BB_PATH_SHOWN, o->dir, what);
 }
 
-static bool refuse_absent(const struct opening *o)
+static bool refuse_absent(const struct bb_opening *o)
 {
 	return refuse(o, "no store in %.*s: bb-chain import or bb-chain add makes one",
 		BB_PATH_SHOWN, o->dir);
@@ -86,9 +71,8 @@ static bool refuse_absent(const struct opening *o)
 
 /* Directories. */
 
-/* That what was made in it survives a loss of power. It may be unreadable, or of a file system
- * that does not need this. */
-static void sync_dir(int fd)
+/* It may be unreadable, or of a file system that does not need this. */
+void bb_sync_dir(int fd)
 {
 	int err = fd < 0 ? 0 : fsync(fd);
 
@@ -113,7 +97,7 @@ static bool make_path(const char *dir)
 	return ok;
 }
 
-static int open_dir(int at, const char *name)
+int bb_open_dir(int at, const char *name)
 {
 	return openat(at, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 }
@@ -125,39 +109,38 @@ static bool make_dir(const char *dir)
 
 	if (!make_path(dir))
 		return false;
-	fd = open_dir(AT_FDCWD, dir);
+	fd = bb_open_dir(AT_FDCWD, dir);
 	for (const char *p = dir; fd >= 0 && p; p = strchr(p + 1, '/')) {
-		int up = open_dir(fd, "..");
+		int up = bb_open_dir(fd, "..");
 		close(fd);
-		sync_dir(fd = up);
+		bb_sync_dir(fd = up);
 	}
 	if (fd >= 0)
 		close(fd);
 	return true;
 }
 
-static bool open_base(struct opening *o)
+static bool open_base(struct bb_opening *o)
 {
-	o->dir_fd = open_dir(AT_FDCWD, o->dir);
+	o->dir_fd = bb_open_dir(AT_FDCWD, o->dir);
 	if (o->dir_fd < 0 && errno == ENOENT && o->mode == BB_STORE_READ)
 		return refuse_absent(o);
 	if (o->dir_fd < 0 && errno == ENOENT) {
 		if (!make_dir(o->dir))
-			return refuse_path(o, "make", "", strerror(errno));
-		o->dir_fd = open_dir(AT_FDCWD, o->dir);
+			return bb_opening_refuse(o, "make", "", strerror(errno));
+		o->dir_fd = bb_open_dir(AT_FDCWD, o->dir);
 	}
-	return o->dir_fd >= 0 || refuse_path(o, "open", "", strerror(errno));
+	return o->dir_fd >= 0 || bb_opening_refuse(o, "open", "", strerror(errno));
 }
 
-/* DIR/chain or DIR/blocks; writers make them. */
-static bool open_below(int *fd, const struct opening *o, const char *below)
+bool bb_open_below(int *fd, const struct bb_opening *o, const char *below)
 {
 	const char *name = below + 1;
 
 	if (o->mode != BB_STORE_READ && mkdirat(o->dir_fd, name, 0777) == 0)
-		sync_dir(o->dir_fd);
-	*fd = open_dir(o->dir_fd, name);
-	return *fd >= 0 || refuse_path(o, "open", below, strerror(errno));
+		bb_sync_dir(o->dir_fd);
+	*fd = bb_open_dir(o->dir_fd, name);
+	return *fd >= 0 || bb_opening_refuse(o, "open", below, strerror(errno));
 }
 
 /* DIR/lock: who may write. */
@@ -182,19 +165,19 @@ static long lock_holder(int fd, short type)
 	return fcntl(fd, F_GETLK, &l) == 0 && l.l_type != F_UNLCK && l.l_pid > 0 ? l.l_pid : 0;
 }
 
-static bool take_lock(const struct opening *o)
+static bool take_lock(const struct bb_opening *o)
 {
 	struct bb_store *s = o->store;
 	const short type = o->mode == BB_STORE_ALONE ? F_WRLCK : F_RDLCK;
 	long pid;
 
-	s->lock_fd = openat(o->dir_fd, "lock", O_RDWR | O_CREAT | O_CLOEXEC, MODE);
+	s->lock_fd = openat(o->dir_fd, "lock", O_RDWR | O_CREAT | O_CLOEXEC, BB_STORE_MODE);
 	if (s->lock_fd < 0)
-		return refuse_path(o, "write", "/lock", strerror(errno));
+		return bb_opening_refuse(o, "write", "/lock", strerror(errno));
 	if (set_lock(s->lock_fd, F_SETLK, BB_LOCK_WRITER, type) == 0)
 		return true;
 	if (errno != EAGAIN && errno != EACCES)
-		return refuse_path(o, "lock", "/lock", strerror(errno));
+		return bb_opening_refuse(o, "lock", "/lock", strerror(errno));
 	pid = lock_holder(s->lock_fd, type);
 	if (pid)
 		return refuse(o, "another process writes in %.*s: pid %ld", BB_PATH_SHOWN,
@@ -202,28 +185,18 @@ static bool take_lock(const struct opening *o)
 	return refuse(o, "another process writes in %.*s", BB_PATH_SHOWN, o->dir);
 }
 
-/* The environment. */
-
-/* Where addresses or the file system do not allow the whole map, a smaller one; LMDB itself
- * makes none that is smaller than the file. */
-static int open_env(MDB_env **env, const char *path, unsigned flags)
+bool bb_creator_lock(const struct bb_opening *o)
 {
-	for (size_t size = map_most;; size /= 2) {
-		int err = mdb_env_create(env);
-		if (err)
-			return err;
-		mdb_env_set_mapsize(*env, size);
-		mdb_env_set_maxreaders(*env, MAX_READERS);
-		mdb_env_set_maxdbs(*env, BB_TABLE_COUNT);
-		err = mdb_env_open(*env, path, flags | MDB_NOTLS, MODE);
-		if (!err)
-			return 0;
-		mdb_env_close(*env);
-		*env = NULL;
-		if (size <= map_least || (err != ENOMEM && err != EOVERFLOW && err != EINVAL))
-			return err;
-	}
+	return set_lock(o->store->lock_fd, F_SETLKW, BB_LOCK_CREATOR, F_WRLCK) == 0 ||
+	       bb_opening_refuse(o, "lock", "/lock", strerror(errno));
 }
+
+void bb_creator_unlock(const struct bb_opening *o)
+{
+	set_lock(o->store->lock_fd, F_SETLK, BB_LOCK_CREATOR, F_UNLCK);
+}
+
+/* The environment. */
 
 /* SHA-256 of all parameters by which chains differ. How addresses are written is not one, nor
  * is the least work, which grows from release to release. */
@@ -267,18 +240,18 @@ static void put_meta(struct bb_store *s, const struct bb_network *n)
 
 static bool fill_new(struct bb_store *s, const struct bb_network *n)
 {
-	if (!bb_store_done(s, mdb_txn_begin(s->env, NULL, 0, &s->txn)))
+	if (!bb_store_done(s, BB_META, mdb_txn_begin(s->env, NULL, 0, &s->txn)))
 		return false;
-	for (size_t i = 0; i < BB_TABLE_COUNT; i++)
-		if (!bb_store_done(
-			    s, mdb_dbi_open(s->txn, table_names[i], MDB_CREATE, &s->table[i])))
+	for (size_t i = 0; i < BB_CHAIN_TABLES; i++)
+		if (!bb_store_done(s, i,
+			    mdb_dbi_open(s->txn, table_names[i], MDB_CREATE, &s->table[i])))
 			break;
 	put_meta(s, n);
 	return bb_store_commit(s);
 }
 
 /* The files of blocks must not belong to a store that is gone: they would be cut off. */
-static bool check_no_blocks(const struct opening *o)
+static bool check_no_blocks(const struct bb_opening *o)
 {
 	struct stat st;
 
@@ -291,7 +264,7 @@ static bool check_no_blocks(const struct opening *o)
 }
 
 /* A new store gets its name when it is whole: what a crash leaves before is made anew. */
-static bool create(const struct opening *o)
+static bool create(const struct bb_opening *o)
 {
 	struct bb_store *s = o->store;
 	char *path = NULL;
@@ -300,14 +273,15 @@ static bool create(const struct opening *o)
 
 	if (!check_no_blocks(o))
 		return false;
+	bb_pool_env_remove(o);
 	unlinkat(o->chain_fd, "new.mdb", 0);
 	unlinkat(o->chain_fd, "new.mdb-lock", 0);
 	if (asprintf(&path, "%s/new.mdb", s->path) < 0)
-		return refuse_path(o, "make", "/chain", strerror(ENOMEM));
-	err = open_env(&s->env, path, MDB_NOSUBDIR);
+		return bb_opening_refuse(o, "make", "/chain", strerror(ENOMEM));
+	err = bb_env_open(&s->env, path, MDB_NOSUBDIR, map_most);
 	free(path);
 	if (err)
-		return refuse_path(o, "make", "/chain/new.mdb", bb_store_reason(s, err));
+		return bb_opening_refuse(o, "make", "/chain/new.mdb", bb_store_reason(s, err));
 	ok = fill_new(s, o->network);
 	mdb_env_close(s->env);
 	s->env = NULL;
@@ -316,37 +290,36 @@ static bool create(const struct opening *o)
 	unlinkat(o->chain_fd, "new.mdb-lock", 0);
 	if (renameat(o->chain_fd, "new.mdb", o->chain_fd, "data.mdb") != 0 ||
 		fsync(o->chain_fd) != 0)
-		return refuse_path(o, "make", "/chain/data.mdb", strerror(errno));
+		return bb_opening_refuse(o, "make", "/chain/data.mdb", strerror(errno));
 	return true;
 }
 
-static bool find_data(const struct opening *o)
+static bool find_data(const struct bb_opening *o)
 {
 	return faccessat(o->chain_fd, "data.mdb", F_OK, 0) == 0 || errno != ENOENT;
 }
 
-static bool find_or_create(const struct opening *o)
+static bool find_or_create(const struct bb_opening *o)
 {
-	const int lock_fd = o->store->lock_fd;
 	bool ok;
 
 	if (find_data(o))
 		return true;
-	if (set_lock(lock_fd, F_SETLKW, BB_LOCK_CREATOR, F_WRLCK) != 0)
-		return refuse_path(o, "lock", "/lock", strerror(errno));
+	if (!bb_creator_lock(o))
+		return false;
 	ok = find_data(o) || create(o);
-	set_lock(lock_fd, F_SETLK, BB_LOCK_CREATOR, F_UNLCK);
+	bb_creator_unlock(o);
 	return ok;
 }
 
 /* LMDB itself takes an empty file for a new one, and believes what it reads. */
-static bool check_head(const struct opening *o)
+static bool check_head(const struct bb_opening *o)
 {
 	const int fd = openat(o->chain_fd, "data.mdb", O_RDONLY | O_CLOEXEC);
 	enum bb_extent_head head;
 
 	if (fd < 0)
-		return refuse_path(o, "open", "/chain/data.mdb", strerror(errno));
+		return bb_opening_refuse(o, "open", "/chain/data.mdb", strerror(errno));
 	head = bb_extent_head(fd);
 	close(fd);
 	if (head == BB_HEAD_SHORT)
@@ -354,46 +327,41 @@ static bool check_head(const struct opening *o)
 	return head == BB_HEAD_GOOD || refuse_data(o, "is no store of bb-chain");
 }
 
-static bool refuse_env(const struct opening *o, int err)
+static bool refuse_env(const struct bb_opening *o, int err)
 {
 	if (err == MDB_INVALID || err == MDB_VERSION_MISMATCH)
 		return refuse_data(o, "is no store of bb-chain");
 	if (err == EACCES && faccessat(o->chain_fd, "lock.mdb", R_OK | W_OK, AT_EACCESS) != 0)
-		return refuse_path(
+		return bb_opening_refuse(
 			o, "write", "/chain/lock.mdb, as readers must too", strerror(err));
-	return refuse_path(o, "open", "/chain/data.mdb", bb_store_reason(o->store, err));
+	return bb_opening_refuse(o, "open", "/chain/data.mdb", bb_store_reason(o->store, err));
 }
 
-static bool check_extent(const struct opening *o)
+static bool refuse_read(const struct bb_opening *o, int err)
 {
-	struct bb_store *s = o->store;
-	const struct bb_extent x = bb_store_extent(s);
-	bool whole = false;
-
-	if (!bb_extent_short(x.fd, x.pages, x.page_size))
-		return true;
-	/* A snapshot's meta page lasts until the second commit after it. */
-	for (int i = 0; !whole && i < 8; i++) {
-		if (!bb_store_snapshot(&s->txn, s))
-			return refuse(o, "%s", s->why);
-		whole = bb_extent_whole(x.fd, mdb_txn_id(s->txn), x.page_size);
-		mdb_txn_abort(s->txn);
-		s->txn = NULL;
-	}
-	return whole || refuse_data(o, "is cut short");
+	return bb_opening_refuse(o, "read", "/chain/data.mdb", bb_store_reason(o->store, err));
 }
 
-static bool open_table(const struct opening *o, enum bb_table t)
+static bool check_extent(const struct bb_opening *o)
+{
+	int err = bb_env_check(o->store->env);
+
+	if (err == MDB_CORRUPTED)
+		return refuse_data(o, "is cut short");
+	return err == 0 || refuse_read(o, err);
+}
+
+static bool open_table(const struct bb_opening *o, enum bb_table t)
 {
 	struct bb_store *s = o->store;
 	int err = mdb_dbi_open(s->txn, table_names[t], 0, &s->table[t]);
 
 	if (err == MDB_NOTFOUND)
 		return refuse_data(o, "is no store of bb-chain");
-	return err == 0 || refuse_path(o, "read", "/chain/data.mdb", bb_store_reason(s, err));
+	return err == 0 || refuse_read(o, err);
 }
 
-static bool check_format(const struct opening *o)
+static bool check_format(const struct bb_opening *o)
 {
 	const uint64_t format = bb_store_number(o->store, "format");
 
@@ -404,7 +372,7 @@ static bool check_format(const struct opening *o)
 		       (unsigned long long)format, FORMAT);
 }
 
-static bool check_network(const struct opening *o)
+static bool check_network(const struct bb_opening *o)
 {
 	struct bb_store *s = o->store;
 	const struct bb_network *n = o->network;
@@ -415,7 +383,7 @@ static bool check_network(const struct opening *o)
 	bb_store_get(&genesis, s, BB_META, BB_LIT("genesis"));
 	bb_store_get(&rules, s, BB_META, BB_LIT("rules"));
 	if (!hash_rules(wanted, n))
-		return refuse_path(o, "open", "", strerror(ENOMEM));
+		return bb_opening_refuse(o, "open", "", strerror(ENOMEM));
 	if (!bb_span_is(name, n->name))
 		return refuse(o, "the store in %.*s is of network %.*s, not %s", BB_PATH_SHOWN,
 			o->dir, (int)(name.len < sizeof(n->name) ? name.len : sizeof(n->name)),
@@ -430,16 +398,17 @@ static bool check_network(const struct opening *o)
 }
 
 /* Handles opened in a transaction stay when it is committed. */
-static bool open_tables(const struct opening *o)
+static bool open_tables(const struct bb_opening *o)
 {
 	struct bb_store *s = o->store;
+	int err = bb_env_snapshot(&s->txn, s->env);
 	bool ok;
 
-	if (!bb_store_snapshot(&s->txn, s))
-		return refuse(o, "%s", s->why);
+	if (err)
+		return refuse_read(o, err);
 	s->seen = mdb_txn_id(s->txn);
 	ok = open_table(o, BB_META) && check_format(o) && check_network(o);
-	for (size_t i = 0; ok && i < BB_TABLE_COUNT; i++)
+	for (size_t i = 0; ok && i < BB_CHAIN_TABLES; i++)
 		ok = open_table(o, i);
 	mdb_txn_commit(s->txn);
 	s->txn = NULL;
@@ -454,7 +423,7 @@ static void find_map(struct bb_store *s)
 		bb_map_find(&s->map, &s->map_len, fd);
 }
 
-static bool open_store(struct opening *o)
+static bool open_store(struct bb_opening *o)
 {
 	struct bb_store *s = o->store;
 	const bool writing = o->mode != BB_STORE_READ;
@@ -462,44 +431,47 @@ static bool open_store(struct opening *o)
 
 	if (asprintf(&s->path, "%s/chain", o->dir) < 0) {
 		s->path = NULL;
-		return refuse_path(o, "open", "", strerror(ENOMEM));
+		return bb_opening_refuse(o, "open", "", strerror(ENOMEM));
 	}
 	s->writing = writing;
 	if (!open_base(o) || (writing && !take_lock(o)))
 		return false;
 	if (!writing && faccessat(o->dir_fd, "chain/data.mdb", F_OK, 0) != 0 && errno == ENOENT)
 		return refuse_absent(o);
-	if (!open_below(&o->chain_fd, o, "/chain") || !open_below(&s->blocks_fd, o, "/blocks"))
+	if (!bb_open_below(&o->chain_fd, o, "/chain") ||
+		!bb_open_below(&s->blocks_fd, o, "/blocks"))
 		return false;
 	bb_flat_init(&s->flat, s->blocks_fd, o->network->magic);
 	if (writing && !find_or_create(o))
 		return false;
 	if (!check_head(o))
 		return false;
-	err = open_env(&s->env, s->path, writing ? 0 : MDB_RDONLY);
+	err = bb_env_open(&s->env, s->path, writing ? 0 : MDB_RDONLY, map_most);
 	if (err)
 		return refuse_env(o, err);
 	find_map(s);
-	return check_extent(o) && open_tables(o);
+	return check_extent(o) && open_tables(o) && bb_pool_env_open(o);
 }
 
 bool bb_store_open(struct bb_store *s, char message[BB_STORE_MESSAGE], const char *dir,
 	enum bb_store_mode mode, const struct bb_network *n)
 {
-	struct opening o = {.store = s,
+	struct bb_opening o = {.store = s,
 		.message = message,
 		.dir = dir,
 		.mode = mode,
 		.network = n,
 		.dir_fd = -1,
-		.chain_fd = -1};
+		.chain_fd = -1,
+		.pool_fd = -1};
 	bool ok;
 
-	*s = (struct bb_store){.blocks_fd = -1, .lock_fd = -1};
+	*s = (struct bb_store){.blocks_fd = -1, .lock_fd = -1, .boot_fd = -1};
 	bb_flat_init(&s->flat, -1, n->magic);
 	ok = open_store(&o);
 	bb_close_fd(&o.dir_fd);
 	bb_close_fd(&o.chain_fd);
+	bb_close_fd(&o.pool_fd);
 	if (!ok)
 		bb_store_close(s);
 	return ok;

@@ -13,22 +13,37 @@ static bool usable(struct bb_store *s)
 	return !s->why;
 }
 
-static bool writable(struct bb_store *s, struct bb_span key)
+/* NULL: of a mempool that is not there, or, to a reader, of another tip. */
+static MDB_txn *txn_of(const struct bb_store *s, enum bb_table t)
+{
+	if (!bb_table_of_pool(t))
+		return s->txn;
+	return s->writing || s->pool_fits || t == BB_POOL_EVENTS ? s->pool_txn : NULL;
+}
+
+static bool readable(struct bb_store *s, enum bb_table t)
+{
+	return usable(s) && txn_of(s, t);
+}
+
+static bool writable(struct bb_store *s, enum bb_table t, struct bb_span key)
 {
 	if (!s->writing)
 		bb_store_fail(s, "/chain", "the store is open for reading");
 	else if (!key.len || key.len > (size_t)mdb_env_get_maxkeysize(s->env))
 		bb_store_fail(s, "/chain", "a key is empty or too long");
-	return usable(s);
+	return readable(s, t);
 }
 
 /* Pages that were read on the way to a write have been copied, and will hardly be read again.
- */
-static void wrote(struct bb_store *s)
+ * Those of the mempool will. */
+static void wrote(struct bb_store *s, enum bb_table t)
 {
 	enum { MANY = 1 << 13 };
 
-	if (++s->writes % MANY == 0)
+	if (bb_table_of_pool(t))
+		s->pool_writes++;
+	else if (++s->writes % MANY == 0)
 		bb_map_let_go(s->map, s->map_len);
 }
 
@@ -47,7 +62,8 @@ bool bb_store_get(
 {
 	MDB_val k = val(key), v;
 
-	if (!usable(s) || !key.len || !bb_store_done(s, mdb_get(s->txn, s->table[t], &k, &v)))
+	if (!readable(s, t) || !key.len ||
+		!bb_store_done(s, t, mdb_get(txn_of(s, t), s->table[t], &k, &v)))
 		return false;
 	*value = span(&v);
 	return true;
@@ -64,32 +80,44 @@ void bb_store_put(struct bb_store *s, enum bb_table t, struct bb_span key, struc
 {
 	MDB_val k = val(key), v = val(value);
 
-	if (writable(s, key) && bb_store_done(s, mdb_put(s->txn, s->table[t], &k, &v, 0)))
-		wrote(s);
+	if (writable(s, t, key) &&
+		bb_store_done(s, t, mdb_put(txn_of(s, t), s->table[t], &k, &v, 0)))
+		wrote(s, t);
 }
 
 bool bb_store_del(struct bb_store *s, enum bb_table t, struct bb_span key)
 {
 	MDB_val k = val(key);
 
-	if (!writable(s, key) || !bb_store_done(s, mdb_del(s->txn, s->table[t], &k, NULL)))
+	if (!writable(s, t, key) ||
+		!bb_store_done(s, t, mdb_del(txn_of(s, t), s->table[t], &k, NULL)))
 		return false;
-	wrote(s);
+	wrote(s, t);
 	return true;
+}
+
+void bb_store_empty(struct bb_store *s, enum bb_table t)
+{
+	if (writable(s, t, BB_LIT("all")) &&
+		bb_store_done(s, t, mdb_drop(txn_of(s, t), s->table[t], 0)))
+		wrote(s, t);
 }
 
 uint64_t bb_store_count(struct bb_store *s, enum bb_table t)
 {
 	MDB_stat st;
 
-	return usable(s) && bb_store_done(s, mdb_stat(s->txn, s->table[t], &st)) ? st.ms_entries
-										 : 0;
+	if (!readable(s, t) || !bb_store_done(s, t, mdb_stat(txn_of(s, t), s->table[t], &st)))
+		return 0;
+	return st.ms_entries;
 }
 
 bool bb_cursor_open(struct bb_cursor *c, struct bb_store *s, enum bb_table t)
 {
-	*c = (struct bb_cursor){.store = s};
-	return usable(s) && bb_store_done(s, mdb_cursor_open(s->txn, s->table[t], &c->at));
+	*c = (struct bb_cursor){.store = s, .table = t};
+	if (!readable(s, t))
+		return !s->why; /* a walk over nothing */
+	return bb_store_done(s, t, mdb_cursor_open(txn_of(s, t), s->table[t], &c->at));
 }
 
 void bb_cursor_close(struct bb_cursor *c)
@@ -104,7 +132,7 @@ static bool move(struct bb_cursor *c, struct bb_span key, MDB_cursor_op op)
 	MDB_val k = val(key), v;
 
 	if (!c->at || !usable(c->store) ||
-		!bb_store_done(c->store, mdb_cursor_get(c->at, &k, &v, op)))
+		!bb_store_done(c->store, c->table, mdb_cursor_get(c->at, &k, &v, op)))
 		return false;
 	c->key = span(&k);
 	c->value = span(&v);
@@ -135,17 +163,17 @@ void bb_cursor_put(struct bb_cursor *c, struct bb_span key, struct bb_span value
 {
 	MDB_val k = val(key), v = val(value);
 
-	if (c->at && writable(c->store, key) &&
-		bb_store_done(c->store, mdb_cursor_put(c->at, &k, &v, 0)))
-		wrote(c->store);
+	if (c->at && writable(c->store, c->table, key) &&
+		bb_store_done(c->store, c->table, mdb_cursor_put(c->at, &k, &v, 0)))
+		wrote(c->store, c->table);
 }
 
 bool bb_cursor_del(struct bb_cursor *c, struct bb_span key)
 {
-	if (!c->at || !writable(c->store, key) || !move(c, key, MDB_SET_KEY) ||
-		!bb_store_done(c->store, mdb_cursor_del(c->at, 0)))
+	if (!c->at || !writable(c->store, c->table, key) || !move(c, key, MDB_SET_KEY) ||
+		!bb_store_done(c->store, c->table, mdb_cursor_del(c->at, 0)))
 		return false;
-	wrote(c->store);
+	wrote(c->store, c->table);
 	return true;
 }
 

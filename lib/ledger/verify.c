@@ -11,6 +11,8 @@
 #include "ledger/coinshash.h"
 #include "ledger/events.h"
 #include "ledger/orphans.h"
+#include "ledger/verify_inside.h"
+#include "ledger/verifypool.h"
 
 /* A set as the sum of its members' hashes, in four numbers of 64 bits: what was put in and
  * taken out again leaves nothing. */
@@ -50,8 +52,7 @@ struct check {
 
 /* Reports. */
 
-__attribute__((format(printf, 2, 3))) static void wrong(
-	struct check *c, const char *format, ...)
+void bb_verify_wrong(struct bb_verify *v, const char *format, ...)
 {
 	char text[256];
 	va_list args;
@@ -59,8 +60,19 @@ __attribute__((format(printf, 2, 3))) static void wrong(
 	va_start(args, format);
 	vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
-	c->v->found++;
-	c->v->wrong(c->v->arg, text);
+	v->found++;
+	v->wrong(v->arg, text);
+}
+
+const char *bb_verify_damage(struct bb_store *s)
+{
+	static const char damage[] = "the store is damaged";
+	const char *why = s->why;
+
+	if (!why || strncmp(why, damage, sizeof(damage) - 1) != 0)
+		return NULL;
+	s->why = NULL;
+	return why;
 }
 
 static void wrong_node(struct check *c, const struct bb_node *n, const char *what)
@@ -68,26 +80,13 @@ static void wrong_node(struct check *c, const struct bb_node *n, const char *wha
 	char id[64];
 
 	bb_hash_encode(id, n->id);
-	wrong(c, "block %.64s at height %" PRId32 ": %s", id, n->height, what);
-}
-
-/* Damage that a look-up met is a thing found, and the work goes on; failures of the system stay
- * in s->why and end it. */
-static const char *damage_met(struct check *c)
-{
-	static const char damage[] = "the store is damaged";
-	const char *why = c->s->why;
-
-	if (!why || strncmp(why, damage, sizeof(damage) - 1) != 0)
-		return NULL;
-	c->s->why = NULL;
-	return why;
+	bb_verify_wrong(c->v, "block %.64s at height %" PRId32 ": %s", id, n->height, what);
 }
 
 /* Hold this of a node; if it does not, or a look-up on the way met damage, say so. */
 static bool expect(struct check *c, bool good, const struct bb_node *n, const char *otherwise)
 {
-	const char *why = damage_met(c);
+	const char *why = bb_verify_damage(c->s);
 
 	if (c->s->why)
 		return false;
@@ -100,13 +99,13 @@ static bool expect(struct check *c, bool good, const struct bb_node *n, const ch
 /* The same of the whole. */
 static bool expect_all(struct check *c, bool good, const char *otherwise)
 {
-	const char *why = damage_met(c);
+	const char *why = bb_verify_damage(c->s);
 
 	if (c->s->why)
 		return false;
 	if (good && !why)
 		return true;
-	wrong(c, "%s", why ? why : otherwise);
+	bb_verify_wrong(c->v, "%s", why ? why : otherwise);
 	return false;
 }
 
@@ -135,10 +134,11 @@ static void compare_sums(struct check *c, const struct sum *stored, const struct
 	const char *what, const char *by)
 {
 	if (stored->count != due->count)
-		wrong(c, "%s: the store holds %" PRIu64 ", by %s there are %" PRIu64, what,
+		bb_verify_wrong(c->v,
+			"%s: the store holds %" PRIu64 ", by %s there are %" PRIu64, what,
 			stored->count, by, due->count);
 	else if (memcmp(stored->lane, due->lane, sizeof(due->lane)) != 0)
-		wrong(c, "%s: as many as by %s, but not the same", what, by);
+		bb_verify_wrong(c->v, "%s: as many as by %s, but not the same", what, by);
 }
 
 /* A block's bytes. */
@@ -370,8 +370,8 @@ static void check_candidates(struct check *c)
 	}
 	bb_cursor_close(&at);
 	if (count != c->candidates)
-		wrong(c, "candidates for the tip: %" PRIu64 " instead of %" PRIu64, count,
-			c->candidates);
+		bb_verify_wrong(c->v, "candidates for the tip: %" PRIu64 " instead of %" PRIu64,
+			count, c->candidates);
 }
 
 /* What the next ones follow. */
@@ -404,8 +404,8 @@ static void check_tree(struct check *c)
 		const char *why;
 		if (bb_tree_get(&n, c->s, i))
 			check_node(c, &n);
-		else if ((why = damage_met(c)) || !c->s->why)
-			wrong(c, "header number %" PRIu32 ": %s", i,
+		else if ((why = bb_verify_damage(c->s)) || !c->s->why)
+			bb_verify_wrong(c->v, "header number %" PRIu32 ": %s", i,
 				why ? why : "it is missing");
 	}
 	expect_all(c, bb_store_count(c->s, BB_IDS) == c->nodes,
@@ -558,7 +558,7 @@ static void find_repeats(struct check *c)
 		bb_block_txid(r->txid, &block, 0);
 		r->awaited = true;
 	}
-	damage_met(c); /* it is met again in turn */
+	bb_verify_damage(c->s); /* it is met again in turn */
 }
 
 static void check_chain(struct check *c)
@@ -572,8 +572,8 @@ static void check_chain(struct check *c)
 		if (c->v->turn && h % 64 == 0)
 			c->v->turn(c->v->arg, h, (int32_t)(count - 1));
 		if (!bb_tree_at(&n, c->s, h)) {
-			if ((why = damage_met(c)) || !c->s->why)
-				wrong(c, "height %" PRId32 ": %s", h,
+			if ((why = bb_verify_damage(c->s)) || !c->s->why)
+				bb_verify_wrong(c->v, "height %" PRId32 ": %s", h,
 					why ? why : "it is missing");
 			c->blind = true;
 			continue;
@@ -606,7 +606,7 @@ static void check_coins(struct check *c)
 		struct bb_outpoint o;
 		struct bb_coin coin;
 		if (!bb_outpoint_from_key(&o, at.key) || !bb_coin_parse(&coin, at.value)) {
-			wrong(c, "coins: one of them cannot be read");
+			bb_verify_wrong(c->v, "coins: one of them cannot be read");
 			continue;
 		}
 		c->record.len = 0;
@@ -640,7 +640,7 @@ static void check_index(struct check *c, enum bb_table t, const struct sum *due,
 	if (c->s->why)
 		return;
 	if (!empty)
-		wrong(c, "%s: some have values, which they never do", what);
+		bb_verify_wrong(c->v, "%s: some have values, which they never do", what);
 	compare_sums(c, &stored, due, what, by);
 }
 
@@ -668,8 +668,9 @@ static void check_tables(struct check *c)
 		return;
 	check_index(c, BB_UNSPENT, &c->unspent, "coins by script", "the coins");
 	if (c->blind) {
-		wrong(c, "coins and indexes were not compared with the blocks, since not all "
-			 "of these could be followed");
+		bb_verify_wrong(c->v,
+			"coins and indexes were not compared with the blocks, since not all "
+			"of these could be followed");
 		return;
 	}
 	check_index(c, BB_TXS, &c->txs, "places of transactions", "the blocks");
@@ -693,32 +694,43 @@ static bool event_fits(uint32_t *top, const struct bb_event *e, const struct bb_
 	return before == (e->kind == BB_EVENT_CONNECTED ? n->prev : n->number);
 }
 
+static void check_event(struct check *c, uint32_t *top, const struct bb_event *e)
+{
+	struct bb_node n;
+
+	if (!bb_tree_find(&n, c->s, e->id) || n.height != e->height) {
+		bb_verify_damage(c->s);
+		bb_verify_wrong(c->v, "event %" PRIu64 ": it is about no block", e->seq);
+	} else if (!event_fits(top, e, &n)) {
+		bb_verify_wrong(c->v, "event %" PRIu64 ": it does not follow from those before",
+			e->seq);
+	}
+}
+
+/* Numbers that are missing were the mempool's. */
 static void check_events(struct check *c)
 {
 	uint32_t top = BB_NO_NODE;
-	struct bb_node n, tip;
-	struct bb_event e = {0};
-	uint64_t seq = 0, count = 0;
+	enum bb_event_kind last = 0;
+	struct bb_node tip;
+	struct bb_event e;
+	uint64_t count = 0, put = bb_store_number(c->s, "events");
 
-	for (; bb_event_after(&e, c->s, seq); seq = e.seq, count++) {
-		if (e.seq != seq + 1)
-			wrong(c, "events: there is none between %" PRIu64 " and %" PRIu64, seq,
-				e.seq);
-		if (!bb_tree_find(&n, c->s, e.id) || n.height != e.height) {
-			damage_met(c);
-			wrong(c, "event %" PRIu64 ": it is about no block", e.seq);
-		} else if (!event_fits(&top, &e, &n)) {
-			wrong(c, "event %" PRIu64 ": it does not follow from those before",
-				e.seq);
-		}
+	for (uint64_t seq = 0; bb_event_after(&e, c->s, seq); seq = e.seq) {
+		if (!bb_event_of_chain(e.kind))
+			continue;
+		check_event(c, &top, &e);
+		last = e.kind;
+		count++;
 	}
-	if (!expect_all(
-		    c, bb_store_count(c->s, BB_EVENTS) == count, "events: some have no number"))
+	if (!expect_all(c, bb_store_count(c->s, BB_EVENTS) == count,
+		    "events: some have no number") ||
+		!expect_all(c, !put || put == count, "events: not as many as there were"))
 		return;
 	if (bb_tree_tip(&tip, c->s))
-		expect(c, e.kind == BB_EVENT_TIP && top == tip.number, &tip,
+		expect(c, last == BB_EVENT_TIP && top == tip.number, &tip,
 			"it is the tip, and no event says so");
-	damage_met(c);
+	bb_verify_damage(c->s);
 }
 
 /* Orphans (orphans.h). */
@@ -771,7 +783,7 @@ static void check_orphans(struct check *c)
 		if (at.key.len >= 64)
 			bb_hash_encode(id, at.key.data + 32);
 		if (!orphan_fits(c, &at))
-			wrong(c, "orphan %.64s: it is not what it is kept as", id);
+			bb_verify_wrong(c->v, "orphan %.64s: it is not what it is kept as", id);
 		else if (bb_le64(at.value.data) > last_age)
 			last_age = bb_le64(at.value.data);
 		bytes += at.value.len > 8 ? at.value.len - 8 : 0;
@@ -789,7 +801,7 @@ bool bb_verify_store(struct bb_verify *v, struct bb_store *s, const struct bb_ne
 {
 	struct check c = {.v = v, .s = s, .n = n};
 
-	v->blocks = v->coins = v->found = 0;
+	v->blocks = v->coins = v->mempool = v->found = 0;
 	if (!bb_store_begin(s))
 		return false;
 	check_tree(&c);
@@ -801,6 +813,8 @@ bool bb_verify_store(struct bb_verify *v, struct bb_store *s, const struct bb_ne
 		check_events(&c);
 	if (!s->why)
 		check_orphans(&c);
+	if (!s->why)
+		bb_verify_pool(v, s, n);
 	bb_store_end(s);
 	bb_rows_free(&c.rows);
 	bb_arena_free(&c.arena);

@@ -62,6 +62,13 @@ static bool set_witness(struct bb_txin *in, struct bb_arena *a)
 	return true;
 }
 
+/* Before segwit a block may hold no witness, though Bitcoin Core states a commitment even then.
+ */
+static bool has_segwit(const struct bb_assembly *b)
+{
+	return b->t->height >= b->network->segwit_height;
+}
+
 /* Does the block need a commitment although the template states none? */
 static bool wants_commitment(const struct bb_assembly *b)
 {
@@ -99,11 +106,12 @@ static bool own_coinbase(
 	const struct bb_template *t = b->t;
 	struct bb_txin *in = bb_arena_array(a, 1, sizeof(*in));
 	struct bb_txout *out = bb_arena_array(a, 2, sizeof(*out));
-	struct bb_span commitment = t->commitment;
+	struct bb_span commitment = has_segwit(b) ? t->commitment : BB_SPAN(NULL, 0);
 
 	if (!in || !out)
 		return bad(why, "out of memory");
-	if (!commitment.len && wants_commitment(b) && !make_commitment(&commitment, t, a))
+	if (has_segwit(b) && !commitment.len && wants_commitment(b) &&
+		!make_commitment(&commitment, t, a))
 		return bad(why, "out of memory");
 	b->coinbase = (struct bb_tx){2, in, 1, out, 1, (uint32_t)t->height - 1};
 	in->prevout.vout = UINT32_MAX;
@@ -131,8 +139,8 @@ static bool given_coinbase(
 	b->coinbase = *b->t->coinbase;
 	*in = b->coinbase.in[0];
 	b->coinbase.in = in;
-	if (!in->witness_count && bb_witness_commitment_index(&b->coinbase) >= 0 &&
-		!set_witness(in, a))
+	if (has_segwit(b) && !in->witness_count &&
+		bb_witness_commitment_index(&b->coinbase) >= 0 && !set_witness(in, a))
 		return bad(why, "out of memory");
 	if (b->t->may_append) {
 		bb_put(&script, in->script_sig.data, in->script_sig.len);

@@ -83,7 +83,7 @@ static int64_t remains(const struct bb_select_params *p, const struct sum *s, bo
 /* As in Core: not dust, and worth more than spending it at the dust rate costs. */
 static int64_t least_change(const struct bb_select_params *p)
 {
-	int64_t spend = fee_at(BB_DUST_FEE_RATE, p->change_spend_weight) + 1;
+	int64_t spend = fee_at(bb_policy_core.dust_rate, p->change_spend_weight) + 1;
 
 	return p->dust_sat > spend ? p->dust_sat : spend;
 }
@@ -182,7 +182,7 @@ static bool branch_and_bound(struct search *s)
 {
 	const struct bb_select_params *p = s->p;
 	const int64_t cost = fee_at(p->fee_per_kvb, p->change_weight) +
-			     fee_at(BB_DUST_FEE_RATE, p->change_spend_weight);
+			     fee_at(bb_policy_core.dust_rate, p->change_spend_weight);
 	const int64_t need = p->target_sat * SCALE + p->base_weight * p->fee_per_kvb;
 	const int64_t room = p->fee_per_kvb * (21 + (s->mixed ? (int64_t)s->count : 0)) + SCALE;
 	int64_t effective = 0, best_waste = INT64_MAX, best_weight = 0;

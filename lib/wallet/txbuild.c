@@ -30,7 +30,7 @@ static void set_change(
 	p->change_weight = output_weight(script);
 	p->change_weight += BB_WITNESS_SCALE *
 			    (int64_t)(bb_compact_len(outputs + 1) - bb_compact_len(outputs));
-	p->dust_sat = b->sweep && b->allow_dust ? 1 : bb_dust_limit(script);
+	p->dust_sat = b->sweep && b->allow_dust ? 1 : bb_dust_limit(&bb_policy_core, script);
 	p->change_spend_weight = 0;
 	if (!b->sweep && bb_input_size(&spend, &why, script, NULL))
 		p->change_spend_weight = spend.weight;

@@ -280,7 +280,7 @@ os.execvp(sys.argv[1], sys.argv[1:])' bb-chain import in 2>err 3>&- &
 	{
 		head -n 1 "$MADE/a"
 		printf '%s\n' '{' 'hello' '[]' '{"type":"banana"}' '{"type":"block"}' '{"type":"block","hex":5}' \
-			'{"type":"block","hex":"00"}' '{"type":"header","hex":"00"}' "$BIP143_LINE"
+			'{"type":"block","hex":"00"}' '{"type":"header","hex":"00"}' '{"type":"tx","hex":"00"}'
 		sed -n 2p "$MADE/a" | jq -c '.hex |= .[:-2]'
 		sed -n 2p "$MADE/a" | jq -c '.hex += "00"'
 		sed -n 2p "$MADE/a" | jq -c '.hex |= .[:-1]'

@@ -179,6 +179,20 @@ static void validate(char **arg)
 	bare_free(&b);
 }
 
+/* The bare operations of a stream alone, for who compares something else with them. */
+static void curve(char **arg)
+{
+	double cpu[ROUNDS];
+	struct bare b = {0};
+
+	if (!bare_record_validate(&b, arg[0]))
+		die("holds a line that is not valid", arg[0]);
+	for (size_t i = 0; i < ROUNDS; i++)
+		cpu[i] = run_bare(replay, &b).cpu;
+	printf("%.6f s, %zu operations\n", median(cpu, ROUNDS), b.count);
+	bare_free(&b);
+}
+
 /* What a second thread can bring is what a second process does: one is measured beside the
  * other, since a machine's second processor may be a busy half of the first. */
 static void threads(char **arg)
@@ -331,7 +345,7 @@ int main(int argc, char **argv)
 		void (*fn)(char **arg);
 	} modes[] = {{"validate", 4, validate}, {"threads", 3, threads}, {"keygen", 3, keygen},
 		{"sign", 5, sign}, {"start", 3, start}, {"memory", 2, memory},
-		{"mine", 2, mine}};
+		{"mine", 2, mine}, {"curve", 1, curve}};
 
 	for (size_t i = 0; argc > 1 && i < sizeof(modes) / sizeof(*modes); i++)
 		if (strcmp(argv[1], modes[i].name) == 0 && argc - 2 >= modes[i].args) {

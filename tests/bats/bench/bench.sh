@@ -1,5 +1,5 @@
 #!/bin/sh
-# Measure the tools: bench.sh [tools | ledger | mine], with BIN (the tools) and BUILD (holds the
+# Measure the tools: bench.sh [tools | ledger | pool | mine], with BIN (the tools) and BUILD (holds the
 # program `bench/bench`). Ratios, from one run, rounds in turns: against bare libsecp256k1 and
 # OpenSSL (bench.c), and against a real bitcoind (ledger.py). Without the shared data the stream
 # to validate is one made here, and bb-chain is measured by itself.
@@ -28,6 +28,16 @@ ledger() {
 	python3 "$here/ledger.py" "$BIN" "$node" "$tmp/inputs.blk" 200000 "$tmp/coins.blk"
 }
 
+# pool: bb-chain's mempool and templates.
+pool() {
+	node=
+	if [ -x "$shared/tools/real-bitcoind.sh" ]; then
+		"$shared/tools/real-bitcoind.sh" "$BUILD/bitcoind"
+		node=$BUILD/bitcoind/bitcoind
+	fi
+	python3 "$here/pool.py" "$BIN" "$node" "$bench" 20000
+}
+
 # mine: the kernels that search for nonces, one core.
 mine() {
 	"$bench" mine portable 1.2
@@ -37,8 +47,9 @@ mine() {
 }
 
 case $what in all | ledger) ledger ;; esac
+case $what in all | pool) pool ;; esac
 case $what in all | mine) mine ;; esac
-case $what in ledger | mine) exit ;; esac
+case $what in ledger | pool | mine) exit ;; esac
 
 # unsigned N SCRIPT: N lines, each of a transaction with one input that spends that script.
 unsigned() {

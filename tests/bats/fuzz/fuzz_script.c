@@ -295,7 +295,7 @@ static void take_apart(struct bb_span script)
 	if (bb_script_is_multisig(&m, &of, keys, script))
 		DEMAND(m >= 1 && m <= of && of <= 20 && bb_script_sigops(script, true) == of);
 	bb_script_last_push(&data, script);
-	bb_dust_limit(script);
+	bb_dust_limit(&bb_policy_core, script);
 	bb_input_size(&size, &why, script, NULL);
 	text.len = 0;
 	if (bb_put_address(&text, script, n)) {
@@ -329,8 +329,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			take_apart(s.tx.in[s.index].witness[i]);
 		DEMAND(bb_input_witness_sigops(
 			       &s.tx.in[s.index], s.prevouts[s.index].script, flags) >= 0);
-		bb_check_standard(&s.tx);
-		bb_check_standard_inputs(&s.tx, s.prevouts);
+		bb_check_standard(&bb_policy_core, &s.tx);
+		bb_check_standard_inputs(&bb_policy_core, &s.tx, s.prevouts);
 	}
 	bb_buf_free(&s.pubkey_script);
 	bb_buf_free(&s.redeem);

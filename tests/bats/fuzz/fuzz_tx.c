@@ -29,7 +29,7 @@ static void do_tx(struct bb_span bytes, struct bb_arena *a)
 	bb_check_tx(&tx);
 	bb_tx_is_final(&tx, 500000, 1500000000);
 	DEMAND(bb_tx_legacy_sigops(&tx) >= 0);
-	bb_check_standard(&tx);
+	bb_check_standard(&bb_policy_core, &tx);
 	bb_buf_free(&whole);
 	bb_buf_free(&base);
 }

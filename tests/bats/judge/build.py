@@ -249,6 +249,9 @@ def mine(head, bits, hit=True):
 class Builder:
     """Fills drafts with transactions at random, of coins of every kind that it made before."""
 
+    versions = (2, 2, 2, 3, 0x7FFFFFFF)
+    tidy = False
+
     def __init__(self, rng, rules=Rules(), root=None):
         self.rng, self.rules, self.root = rng, rules, root or genesis()
         self.view = View(self.root)
@@ -298,7 +301,7 @@ class Builder:
         """A signed transaction of these coins; the locks' needs are met."""
         rng, tx = self.rng, Tx()
         tx.vin = [[c.txid, c.vout, b"", self.sequence(c, height, mtp)] for c in coins]
-        tx.version = rng.choice((2, 2, 2, 3, 0x7FFFFFFF))
+        tx.version = rng.choice(self.versions)
         needs = [self.locks[c.script] for c in coins]
         times = [lock.locktime for lock in needs if lock.locktime is not None]
         if times:
@@ -314,7 +317,7 @@ class Builder:
         for i in range(len(coins)):
             lock = needs[i]
             self.inputs[lock.kind] = self.inputs.get(lock.kind, 0) + 1
-            tx.vin[i][2], tx.witness[i] = lock.unlock(Spend(tx, i, coins, rng))
+            tx.vin[i][2], tx.witness[i] = lock.unlock(Spend(tx, i, coins, rng, tidy=self.tidy))
         return tx, fee
 
     def sequence(self, coin, height, mtp):

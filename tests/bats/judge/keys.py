@@ -38,11 +38,12 @@ def der_number(n):
     return b"\x02" + bytes([len(out)]) + out
 
 
-def ecdsa(secret, digest):
-    """DER; s is high as often as low, which blocks may (BIP 62 was withdrawn)."""
+def ecdsa(secret, digest, low=False):
+    """DER; s is high as often as low, which blocks may (BIP 62 was withdrawn), or always low."""
     _, point, inverse = NONCES[digest[0] % len(NONCES)]
     r = point[0] % ORDER
     s = inverse * (int.from_bytes(digest, "big") + r * secret) % ORDER
+    s = min(s, ORDER - s) if low else s
     body = der_number(r) + der_number(s)
     return b"\x30" + bytes([len(body)]) + body
 

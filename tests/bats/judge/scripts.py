@@ -43,27 +43,30 @@ class Lock:
 
 class Spend:
     """Input i of a transaction that is about to be signed, and the coins it spends. `kind` is
-    the hash type, or None for one at random."""
+    the hash type, or None for one at random; `tidy`: signatures are such as nodes relay."""
 
-    def __init__(self, tx, i, coins, rng, kind=None):
+    def __init__(self, tx, i, coins, rng, kind=None, tidy=False):
         self.tx, self.i, self.coins, self.rng, self.kind = tx, i, coins, rng, kind
+        self.tidy = tidy
 
     def hash_type(self, more=()):
-        return self.rng.choice(TYPES + list(more)) if self.kind is None else self.kind
+        more = [] if self.tidy else list(more)
+        return self.rng.choice(TYPES + more) if self.kind is None else self.kind
 
     def legacy(self, code):
         def sign(key):
             # Hash types that nobody defined sign like ALL (no STRICTENC in blocks).
             kind = self.hash_type((0, 4, 0x50))
-            return ecdsa(key.secret, legacy_hash(self.tx, self.i, code, kind)) + bytes([kind])
+            digest = legacy_hash(self.tx, self.i, code, kind)
+            return ecdsa(key.secret, digest, self.tidy) + bytes([kind])
         return sign
 
     def segwit(self, code):
         def sign(key):
             kind = self.hash_type()
             value = self.coins[self.i].value
-            return ecdsa(key.secret, segwit_hash(self.tx, self.i, code, value,
-                                                 kind)) + bytes([kind])
+            digest = segwit_hash(self.tx, self.i, code, value, kind)
+            return ecdsa(key.secret, digest, self.tidy) + bytes([kind])
         return sign
 
     def taproot(self, leaf=b"", annex=b"", separator=FINAL):

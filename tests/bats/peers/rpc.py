@@ -20,9 +20,13 @@ class Node:
     def call(self, method, params):
         """The result and the error, one of them None; `params` is the text of a JSON array."""
         body = '{"jsonrpc":"1.0","id":0,"method":%s,"params":%s}' % (json.dumps(method), params)
-        self.connection.request("POST", "/", body, {"Authorization": self.auth})
-        answer = json.loads(self.connection.getresponse().read())
+        answer = self.batch(body)
         return answer["result"], answer["error"]
+
+    def batch(self, body):
+        """The answer to a call, or to an array of them."""
+        self.connection.request("POST", "/", body, {"Authorization": self.auth})
+        return json.loads(self.connection.getresponse().read())
 
 
 def main():

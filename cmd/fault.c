@@ -69,6 +69,8 @@ static noreturn void end(void)
 		"{\"type\":\"error\",\"tool\":\"bb-chain\",\"error\":\"fell while it read the "
 		"store, which may be damaged\"}\n";
 
+	if (store->writing)
+		bb_store_doubt_pool(store);
 	if (write(STDERR_FILENO, words, sizeof(words) - 1) < 0)
 		_exit(BB_SYSTEM);
 	_exit(BB_SYSTEM);
@@ -90,9 +92,9 @@ void fault_catch(const struct bb_store *s)
 	const struct sigaction act = {
 		.sa_sigaction = fallen, .sa_flags = SA_SIGINFO | (int)SA_RESETHAND};
 
+	store = s;
 	if (ASAN)
 		return;
-	store = s;
 	sigaction(SIGSEGV, &act, NULL);
 	sigaction(SIGBUS, &act, NULL);
 }

@@ -96,7 +96,7 @@ bool bb_pool_env_mark(struct bb_store *s)
 	return false;
 }
 
-void bb_pool_env_doubt(struct bb_store *s)
+void bb_store_doubt_pool(const struct bb_store *s)
 {
 	if (s->boot_fd >= 0)
 		write_marker(s->boot_fd, "damaged");

@@ -52,7 +52,7 @@ bool bb_store_done(struct bb_store *s, enum bb_table t, int err)
 		bb_store_fail(s, pool ? "/mempool/data.mdb" : "/chain/data.mdb",
 			bb_store_reason(s, err));
 	if (pool && is_damage(err))
-		bb_pool_env_doubt(s);
+		bb_store_doubt_pool(s);
 	return !err;
 }
 
@@ -339,8 +339,18 @@ static void let_go(MDB_txn **txn, MDB_txn *idle)
 	*txn = NULL;
 }
 
+/* Whatever it is that is damaged, no mempool is worth keeping beside it. */
+static bool found_damage(const struct bb_store *s)
+{
+	static const char damaged[] = "the store is damaged";
+
+	return s->writing && s->why && strncmp(s->why, damaged, sizeof(damaged) - 1) == 0;
+}
+
 void bb_store_end(struct bb_store *s)
 {
+	if (found_damage(s))
+		bb_store_doubt_pool(s);
 	let_go(&s->pool_txn, s->pool_idle);
 	let_go(&s->txn, s->idle);
 	s->pool_fits = false;

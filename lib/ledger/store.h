@@ -112,6 +112,9 @@ bool bb_store_commit(struct bb_store *s);
 /* Reader: let go. Writer: nothing has happened. */
 void bb_store_end(struct bb_store *s);
 
+/* A writer has found the mempool damaged: the next one makes it anew. Safe in a signal handler. */
+void bb_store_doubt_pool(const struct bb_store *s);
+
 /* Values borrow from the store until the next write or the end of the transaction; what is
  * written must not borrow from it. False: not there (or s->why). */
 bool bb_store_get(

@@ -72,8 +72,6 @@ void bb_pool_env_remove(const struct bb_opening *o);
 /* Before a commit, within the transaction that writes: from now on there may be changes that
  * are not on the disk. False: s->why. */
 bool bb_pool_env_mark(struct bb_store *s);
-/* It was found damaged: whoever opens it next to write makes it anew. */
-void bb_pool_env_doubt(struct bb_store *s);
 /* Write it out, if that is ours to do. */
 void bb_pool_env_settle(struct bb_store *s);
 

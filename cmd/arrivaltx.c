@@ -156,9 +156,10 @@ static bool read_tx(struct bb_incoming_tx *in, const char **why, struct bb_arena
 	return check_ids(in, why, &k) && (!marks || read_mark(in, why, a, k.checked));
 }
 
-/* A member of a package: the line of a transaction, but that hex alone is enough. */
+/* A member of a package: the line of a transaction, but that hex alone is enough. Its mark
+ * counts for nothing: bb-validate judges whole lines, and has passed this one on as it came. */
 static bool read_member(struct bb_incoming_tx *in, const char **why, struct bb_arena *a,
-	const struct bb_json *v, bool marks)
+	const struct bb_json *v)
 {
 	const struct bb_json *type;
 
@@ -167,11 +168,11 @@ static bool read_member(struct bb_incoming_tx *in, const char **why, struct bb_a
 	type = bb_json_find(v, "type");
 	if (type && !bb_json_is(type, "tx"))
 		return bad(why, "txs has a member that is not a transaction");
-	return read_tx(in, why, a, v, marks);
+	return read_tx(in, why, a, v, false);
 }
 
-static bool read_package(struct arrivaltx *out, const char **why, struct bb_arena *a,
-	const struct bb_json *doc, bool marks)
+static bool read_package(
+	struct arrivaltx *out, const char **why, struct bb_arena *a, const struct bb_json *doc)
 {
 	const struct bb_json *txs = bb_json_find(doc, "txs");
 	struct bb_incoming_tx *in;
@@ -184,7 +185,7 @@ static bool read_package(struct arrivaltx *out, const char **why, struct bb_aren
 		return bad(why, "out of memory");
 	*out = (struct arrivaltx){.tx = in, .count = txs->count, .package = true};
 	for (const struct bb_json *v = txs->child; v; v = v->next)
-		if (!read_member(in++, why, a, v, marks))
+		if (!read_member(in++, why, a, v))
 			return false;
 	return true;
 }
@@ -195,7 +196,7 @@ bool arrivaltx_read(struct arrivaltx *out, const char **why, struct bb_arena *a,
 	struct bb_incoming_tx *in;
 
 	if (is_package(doc))
-		return read_package(out, why, a, doc, marks);
+		return read_package(out, why, a, doc);
 	if (!(in = bb_arena_array(a, 1, sizeof(*in))))
 		return bad(why, "out of memory");
 	*out = (struct arrivaltx){.tx = in, .count = 1};

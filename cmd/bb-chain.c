@@ -141,7 +141,7 @@ static const struct verb verbs[] = {
 	{"coins", chain_coins, 0, 0, BIT(OPT_HASH) | BIT(OPT_MUHASH)},
 	{"mempool", chain_mempool, 0, 0, POOL | FULL | BIT(OPT_STATS)},
 	{"fee-rate", chain_fee_rate, 0, 0, POOL | BIT(OPT_TARGET)},
-	{"template", chain_template, 0, 0, POOL | BIT(OPT_FROM) | BIT(OPT_WATCH)},
+	{"template", chain_template, 0, 0, BIT(OPT_NOW) | BIT(OPT_FROM) | BIT(OPT_WATCH)},
 	{"prevouts", chain_prevouts, 0, MANY, 0, true},
 	{"proof", chain_proof, 1, MANY, 0},
 	{"params", chain_params, 0, 0, 0},

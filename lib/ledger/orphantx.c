@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-enum { HEAD = 8 + 8, AGE_KEY = 7 + 8, TOTALS = 8 + 8 };
+enum { HEAD = 8 + 8, AGE_KEY = 7 + 8, TOTALS = 8 + 8 + 8 };
 
 static const char damaged[] = "the store is damaged: a transaction without its parents";
 
@@ -14,8 +14,13 @@ static bool none(struct bb_store *s)
 /* Counters. */
 
 struct totals {
-	uint64_t age, bytes;
+	uint64_t age, bytes, score;
 };
+
+uint64_t bb_orphantx_score(const struct bb_tx *tx)
+{
+	return 1 + tx->in_count / 10;
+}
 
 static struct totals get_totals(struct bb_store *s)
 {
@@ -27,6 +32,7 @@ static struct totals get_totals(struct bb_store *s)
 	if (v.len == TOTALS) {
 		t.age = bb_le64(v.data);
 		t.bytes = bb_le64(v.data + 8);
+		t.score = bb_le64(v.data + 16);
 	} else {
 		s->why = damaged;
 	}
@@ -39,6 +45,7 @@ static void put_totals(struct bb_store *s, struct totals t)
 
 	bb_set_le64(v, t.age);
 	bb_set_le64(v + 8, t.bytes);
+	bb_set_le64(v + 16, t.score);
 	bb_store_put(s, BB_POOL_META, BB_LIT("orphans"), BB_SPAN(v, sizeof(v)));
 }
 
@@ -103,6 +110,7 @@ static void drop(struct bb_store *s, const struct orphan *o)
 	struct totals t = get_totals(s);
 
 	t.bytes -= o->in.bytes.len;
+	t.score -= bb_orphantx_score(&o->in.tx);
 	put_totals(s, t);
 	want(s, &o->in.tx, o->in.wtxid, false);
 	bb_store_del(s, BB_POOL_META, age_key(key, o->age));
@@ -141,19 +149,22 @@ static bool oldest(struct orphan *o, struct bb_store *s, struct bb_arena *a)
 	return false;
 }
 
-static bool must_go(struct bb_pool *p, const struct orphan *o, size_t more)
+static bool must_go(
+	struct bb_pool *p, const struct orphan *o, const struct bb_incoming_tx *next)
 {
+	const struct totals t = get_totals(p->store);
+
 	return bb_pool_now(p) - o->time > BB_ORPHAN_TX_EXPIRY ||
-	       bb_store_count(p->store, BB_POOL_ORPHANS) >= BB_ORPHAN_TXS_MAX ||
-	       get_totals(p->store).bytes + more > BB_ORPHAN_TX_BYTES_MAX;
+	       t.score + bb_orphantx_score(&next->tx) > BB_ORPHAN_SCORE_MAX ||
+	       t.bytes + next->bytes.len > BB_ORPHAN_TX_BYTES_MAX;
 }
 
-static void make_room(struct bb_pool *p, size_t more)
+static void make_room(struct bb_pool *p, const struct bb_incoming_tx *next)
 {
 	struct bb_arena a = {0};
 	struct orphan o;
 
-	while (oldest(&o, p->store, &a) && must_go(p, &o, more)) {
+	while (oldest(&o, p->store, &a) && must_go(p, &o, next)) {
 		drop(p->store, &o);
 		bb_arena_reset(&a);
 	}
@@ -170,10 +181,11 @@ void bb_orphantx_put(struct bb_pool *p, const struct bb_incoming_tx *in)
 	if (bb_tx_weight(&in->tx) > BB_MAX_STANDARD_WEIGHT ||
 		bb_store_has(s, BB_POOL_ORPHANS, BB_SPAN(in->wtxid, 32)))
 		return;
-	make_room(p, in->bytes.len);
+	make_room(p, in);
 	t = get_totals(s);
 	t.age++;
 	t.bytes += in->bytes.len;
+	t.score += bb_orphantx_score(&in->tx);
 	bb_put_le64(&value, t.age);
 	bb_put_le64(&value, (uint64_t)bb_pool_now(p));
 	bb_put(&value, in->bytes.data, in->bytes.len);
@@ -274,7 +286,9 @@ void bb_orphantx_mined(struct bb_pool *p, const struct bb_block *block)
 
 	for (size_t i = 0; i < block->tx_count && !none(s) && !s->why; i++) {
 		const struct bb_tx *tx = &block->tx[i];
-		bb_put(&p->arrived, block->txid[i], 32);
+		who_waits(&wtxids, s, block->txid[i]);
+		if (wtxids.len)
+			bb_put(&p->arrived, block->txid[i], 32);
 		for (size_t k = 0; k < tx->in_count && !s->why; k++) {
 			who_waits(&wtxids, s, tx->in[k].prevout.txid);
 			drop_rivals(s, &a, &wtxids, &tx->in[k].prevout);

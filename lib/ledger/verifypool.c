@@ -21,11 +21,11 @@ struct check {
 	struct bb_arena arena;
 	uint64_t found; /* here */
 
-	struct bb_pool_totals due;	  /* by the transactions */
-	uint64_t last_number, inputs;	  /* of them */
-	uint64_t members, chunks;	  /* in clusters */
-	uint64_t orphan_bytes, wanted;	  /* by those that wait for parents */
-	uint64_t last_age, ages, orphans; /* and noted of them */
+	struct bb_pool_totals due;		     /* by the transactions */
+	uint64_t last_number, inputs;		     /* of them */
+	uint64_t members, chunks;		     /* in clusters */
+	uint64_t orphan_bytes, orphan_score, wanted; /* by those that wait for parents */
+	uint64_t last_age, ages, orphans;	     /* and noted of them */
 };
 
 /* Reports. */
@@ -460,6 +460,7 @@ static void check_orphan(struct check *c, const unsigned char wtxid[32], struct 
 	if (!expect_id(c, bb_incoming_tx_parse(&in, &c->arena, bytes), what, wtxid,
 		    "its bytes are none"))
 		return;
+	c->orphan_score += bb_orphantx_score(&in.tx);
 	expect_id(c, memcmp(in.wtxid, wtxid, 32) == 0, what, wtxid, "its bytes are another's");
 	expect_id(c, bb_tx_weight(&in.tx) <= BB_MAX_STANDARD_WEIGHT, what, wtxid,
 		"it is too large to be kept");
@@ -487,8 +488,9 @@ static void check_orphans(struct check *c)
 static bool word_is_known(struct check *c, struct bb_span word, struct bb_span value)
 {
 	if (bb_span_is(word, "orphans"))
-		return value.len == 16 && bb_le64(value.data) >= c->last_age &&
-		       bb_le64(value.data + 8) == c->orphan_bytes;
+		return value.len == 24 && bb_le64(value.data) >= c->last_age &&
+		       bb_le64(value.data + 8) == c->orphan_bytes &&
+		       bb_le64(value.data + 16) == c->orphan_score;
 	if (word.len == AGE_KEY && memcmp(word.data, "orphan-", AGE_WORD) == 0) {
 		c->ages++;
 		return value.len == 32;
@@ -516,7 +518,8 @@ static void check_words(struct check *c)
 		expect_count(c, bb_store_count(c->s, BB_POOL_WANTED), c->wanted,
 			"parents that are waited for");
 	expect_all(c,
-		c->orphans <= BB_ORPHAN_TXS_MAX && c->orphan_bytes <= BB_ORPHAN_TX_BYTES_MAX,
+		c->orphan_score <= BB_ORPHAN_SCORE_MAX &&
+			c->orphan_bytes <= BB_ORPHAN_TX_BYTES_MAX,
 		"too many are kept without their parents");
 }
 

@@ -45,6 +45,14 @@ actors() {
 		exec "$@"'
 }
 
+# watched: bb-chain's template --watch, that ends after one.
+watched() {
+	actor bb-chain <<<"case \$* in
+		'template --watch') exec '$(command -v bb-chain)' template ;;
+		*) exec '$(command -v bb-chain)' \"\$@\" ;;
+		esac"
+}
+
 # What the examples speak of.
 prepare() {
 	local name
@@ -67,8 +75,10 @@ prepare() {
 	cp "$BATS_TEST_DIRNAME/fixtures/template.json" .
 	mkdir -p .bitcoin/blocks
 	a_block >.bitcoin/blocks/blk00000.dat
+	watched
 	PATH=$PWD/actors:$PATH
 	ledger
+	waiting
 }
 
 # ledger: a chain that paid alice in blocks, and in a transaction; a transaction to come.
@@ -82,6 +92,15 @@ ledger() {
 	export block hash=block151
 	ledger_hex=$(bb-chain utxo "$address" | head -n 1 | bb-mktx --to "$bob=8btc" |
 		bb-sign -k alice.key | bb-encode)
+}
+
+# waiting: transactions that this ledger would take in.
+waiting() {
+	bb-chain utxo "$address" | sed -n 2p | bb-mktx --to "$bob=8btc" | bb-sign -k alice.key >txs.ndjson
+	bb-chain utxo "$address" | sed -n 3p | bb-mktx --all --to "$address" --fee-rate 0 |
+		bb-sign -k alice.key >parent.json
+	jq -c '{type: "utxo", txid, vout: 0, height: 150, coinbase: false} + .vout[0]' parent.json |
+		bb-mktx --all --to "$bob" --fee-rate 3 | bb-sign -k alice.key >child.json
 }
 
 # examples PAGE: the commands of its EXAMPLES, each example ended by a NUL.
@@ -128,8 +147,8 @@ try_page() {
 @test "the examples of bb-mktx(1) work" { try_page bb-mktx.1 3; }
 @test "the examples of bb-sign(1) work" { try_page bb-sign.1 3; }
 @test "the examples of bb-validate(1) work" { try_page bb-validate.1 4; }
-@test "the examples of bb-mine(1) work" { try_page bb-mine.1 2; }
-@test "the examples of bb-chain(1) work" { try_page bb-chain.1 7; }
+@test "the examples of bb-mine(1) work" { try_page bb-mine.1 4; }
+@test "the examples of bb-chain(1) work" { try_page bb-chain.1 14; }
 @test "the examples of bb-decode(1) work" { try_page bb-decode.1 3; }
 @test "the examples of bb-encode(1) work" { try_page bb-encode.1 2; }
 
@@ -175,6 +194,15 @@ snippet() {
 	assert_stderr ""
 }
 
+@test "the README's mining works" {
+	prepare
+	bb-chain add txs.ndjson
+	run -0 --separate-stderr bash -euo pipefail -c "$(snippet 5)"
+	jq -es '(.[0] | .result == "connected" and .height == 151) and
+		(.[1] | .type == "block" and .height == 152)' <<<"$output"
+	assert_stderr ""
+}
+
 # completed WORD...: what completion offers for the last word of that call of bb-chain.
 completed() {
 	bash -uc '. "$0"
@@ -187,10 +215,10 @@ completed() {
 @test "completion offers bb-chain's verbs once, then what the verb takes" {
 	: >tx.blk
 	run -0 completed t
-	assert_output $'tip\ntips\ntx'
+	assert_output $'test\ntip\ntips\ntx\ntemplate'
 	run -0 completed -n main -d tip t
-	assert_output $'tip\ntips\ntx'
-	for verb in add run import prevouts; do
+	assert_output $'test\ntip\ntips\ntx\ntemplate'
+	for verb in add run test import prevouts; do
 		run -0 completed -j 2 "$verb" t
 		assert_output tx.blk
 	done
@@ -204,4 +232,16 @@ completed() {
 	assert_output --muhash
 	run -0 completed --network = main ti
 	assert_output $'tip\ntips'
+	run -0 completed --policy = datacarrier
+	assert_output $'datacarrier=\ndatacarriersize='
+	run -0 completed add --policy datacarrier =
+	assert_output $'0\n1'
+	run -0 completed --policy maxmempool = 5 te
+	assert_output $'test\ntemplate'
+	run -0 completed template --from t
+	assert_output tx.blk
+	run -0 completed headers --from t
+	assert_output ""
+	run -0 completed mempool --st
+	assert_output --stats
 }

@@ -217,6 +217,113 @@ ledger() {
 	wait $! || true
 }
 
+# mine_ledger: a ledger whose blocks pay alice, and two transactions of hers, the second of which
+# pays more; wallet.ndjson has the coins that can be spent.
+mine_ledger() {
+	export BB_DIR=$BATS_TEST_TMPDIR/store
+	keys alice bob
+	alice=$(jq -r .address alice.pub)
+	run -1 bb-chain add </dev/null # its first block is known
+	mine 110 --to "$alice" >mined.ndjson
+	bb-chain utxo "$alice" | jq -c 'select(.height <= 11)' >wallet.ndjson
+	for n in 1 2; do
+		sed -n "${n}p" wallet.ndjson |
+			bb-mktx --to "$(jq -r .address bob.pub)=8btc" --fee-rate "$n" --height 110 |
+			bb-sign -k alice.key >"tx$n.json"
+	done
+}
+
+@test "mine mines so many blocks, tells of each, and takes up what waits" {
+	mine_ledger
+	jq -es 'length == 110 and all(.result == "connected") and .[-1].height == 110' mined.ndjson
+	bb-chain add tx1.json tx2.json
+	run -0 --separate-stderr mine 2 --to "$alice" --text here
+	assert_json -s 'map([.result, .height]) == [["connected", 111], ["connected", 112]]'
+	assert_stderr ""
+	bb-chain block 111 --full | jq -e --slurpfile tx1 tx1.json --slurpfile tx2 tx2.json \
+		'[.tx[1:][].txid] == [$tx2[0].txid, $tx1[0].txid]'
+	run -0 bb-chain mempool
+	assert_output ""
+	run -0 bb-chain verify
+}
+
+@test "mine without end stops when it is told to, and leaves nothing behind" {
+	mine_ledger
+	mkfifo told
+	mine 0 --to "$alice" >told 3>&- &
+	exec 9<told
+	for _ in 1 2 3; do read -r verdict <&9; done
+	[[ $(jq .height <<<"$verdict") == 113 ]]
+	kill $!
+	# The FIFO ends when the last that could write to it has.
+	timeout 30 cat <&9 >rest
+	exec 9<&-
+	wait $! || true
+	bb-chain verify
+}
+
+@test "mine: without a store, a number or somebody to pay there is nothing to mine" {
+	for words in "" "1" "x --to 51" "1 --to"; do
+		# shellcheck disable=SC2086 # several words
+		run -2 --separate-stderr mine $words
+		assert_usage mine
+	done
+	BB_DIR=$PWD/none run -3 --separate-stderr mine 1 --to 51
+	[[ $stderr == *"no store"* && ! -e none ]]
+	mine_ledger
+	run -2 --separate-stderr mine 1 --to nobody
+	[[ $stderr == *"not an address"* ]]
+}
+
+@test "watch-tx follows a transaction until it is mined" {
+	mine_ledger
+	bb-chain add tx1.json tx2.json
+	id=$(jq -r .txid tx1.json) size=$(jq '.weight / 4 | ceil' tx2.json)
+	mkfifo told
+	timeout 30 watch-tx "$id" >told 3>&- &
+	exec 9<told
+	read -r line <&9
+	jq -e --arg id "$id" --argjson size "$size" '.txid == $id and .ahead == $size' <<<"$line"
+	mine 1 --to "$alice"
+	read -r line <&9
+	jq -e '[.event, .reason] == ["removed", "block"]' <<<"$line"
+	read -r line <&9
+	jq -e '.status.confirmed and .status.block_height == 111' <<<"$line"
+	wait $!
+	exec 9<&-
+	run -0 --separate-stderr watch-tx "$id"
+	assert_json '.status.block_height == 111'
+}
+
+@test "watch-tx ends with 1 when the transaction is replaced" {
+	mine_ledger
+	bb-chain add tx1.json
+	mkfifo told
+	timeout 30 watch-tx "$(jq -r .txid tx1.json)" >told 3>&- &
+	exec 9<told
+	read -r _ <&9
+	head -n 1 wallet.ndjson | bb-mktx --all --to "$alice" --fee-rate 9 --height 110 |
+		bb-sign -k alice.key >other.json
+	bb-chain add other.json
+	read -r line <&9
+	jq -e --slurpfile by other.json '.event == "replaced" and .by == $by[0].txid' <<<"$line"
+	status=0
+	wait $! || status=$?
+	[[ $status == 1 ]]
+	exec 9<&-
+}
+
+@test "watch-tx: what is no txid is the caller's mistake, what is not here is told" {
+	for words in "" x "$BIP143_TXID $BIP143_TXID"; do
+		# shellcheck disable=SC2086 # several words
+		run -2 --separate-stderr watch-tx $words
+		assert_usage watch-tx
+	done
+	mine_ledger
+	run -1 --separate-stderr watch-tx "$BIP143_TXID"
+	[[ $stderr == *"$BIP143_TXID"* ]]
+}
+
 # node_cli: how bitcoin-cli reaches the node; it stands in PATH.
 node_cli() {
 	needs_node
@@ -225,8 +332,8 @@ node_cli() {
 	export BB_DIR=$BATS_TEST_TMPDIR/store
 }
 
-# mine COUNT SCRIPT: the node's next blocks; prints the last one's hash.
-mine() {
+# node_mines COUNT SCRIPT: the node's next blocks; prints the last one's hash.
+node_mines() {
 	rpc generatetodescriptor <<<"[$1, \"raw($2)\"]" | jq -r '.[-1]'
 }
 
@@ -242,9 +349,9 @@ assert_in_step() {
 
 @test "follow-node follows a node from nothing, on, and through its reorganisations" {
 	node_cli
-	mine 30 51
+	node_mines 30 51
 	assert_in_step
-	mine 3 52
+	node_mines 3 52
 	assert_in_step
 	# A longer branch, one that forks far below, a shorter one, and back.
 	for depth_and_length in "1 2" "20 25" "9 4"; do
@@ -252,7 +359,7 @@ assert_in_step() {
 		height=$(rpc getblockcount <<<'[]')
 		left=$(rpc getblockhash <<<"[$((height - depth + 1))]")
 		rpc invalidateblock <<<"[$left]"
-		mine "$length" "01$(printf %02x "$depth")75$((50 + depth % 10 + 1))"
+		node_mines "$length" "01$(printf %02x "$depth")75$((50 + depth % 10 + 1))"
 		[[ $length -lt $depth ]] || assert_in_step
 	done
 	# What the ledger keeps has more work than what the node was told to stay on.
@@ -265,7 +372,7 @@ assert_in_step() {
 
 @test "follow-node tells a block that the ledger refuses" {
 	node_cli
-	mine 2 51
+	node_mines 2 51
 	# Under other rules: the subsidy halves sooner.
 	echo '{"base":"regtest","halving_interval":2}' >strict
 	BB_NETWORK=./strict run ! --separate-stderr follow-node "${cli[@]}"

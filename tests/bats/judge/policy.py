@@ -87,8 +87,8 @@ def outs(tx):
 
 
 def spend(coins, fee, count=1, version=2, sequence=FINAL, locktime=0, to=(), size=0):
-    """All of these coins to `count` outputs, and what is in `to` besides; `size`: at least so
-    many vbytes, in outputs that cost nothing."""
+    """All of these coins to `count` outputs, and what is in `to` besides; `size`: so many
+    vbytes, with data that fill it up."""
     tx = Tx()
     tx.version, tx.locktime = version, locktime
     tx.vin = [[c.txid, c.vout, c.script_sig, sequence] for c in coins]
@@ -98,14 +98,11 @@ def spend(coins, fee, count=1, version=2, sequence=FINAL, locktime=0, to=(), siz
     tx.vout[0][0] += value - value // count * count
     missing = size - vsize(tx)
     if missing > 0:
-        data = max(0, missing - 12)
-        while True:
-            last = [0, b"\x6a" + (push(b"\0" * data) if data else b"")]
-            tx.vout.append(last)
-            if vsize(tx) <= size or not data:
+        tx.vout.append([0, b""])
+        for data in range(missing - 9, missing - 20, -1):
+            tx.vout[-1][1] = b"\x6a" + push(bytes(max(data, 0)))
+            if vsize(tx) <= size:
                 break
-            tx.vout.pop()
-            data -= 1
     return tx
 
 
@@ -125,7 +122,7 @@ class World:
         self.now, self.process, self.count = NOW, None, 0
         self.start()
         self.tip = build.genesis()
-        self.coinbases, self.coins, self.since = [], [], 0
+        self.coins, self.since = [], 0
         first = self.mine(pay=TRUE)
         for _ in range(100):
             self.mine()
@@ -133,10 +130,10 @@ class World:
         self.mine([fan])
         self.coins = outs(fan)[::-1]
 
-    def start(self, *options):
+    def start(self):
         self.process = subprocess.Popen(
             [os.path.join(BIN, "bb-chain"), "-d", self.folder, "run", "--now", str(self.now),
-             *(options or self.options)], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+             *self.options], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 
     def stop(self):
         self.process.stdin.close()
@@ -174,14 +171,14 @@ class World:
 
     # Blocks.
 
-    def block(self, txs=(), parent=None, pay=b"\x51", time=None, height_fees=0):
+    def block(self, txs=(), parent=None, pay=b"\x51", time=None):
         parent = parent or self.tip
         self.count += 1
-        draft = build.Draft(parent, time or parent.mtp + 600, label=self.count.to_bytes(4, "little"))
+        label = self.count.to_bytes(4, "little")
+        draft = build.Draft(parent, time or parent.mtp + 600, label=label)
         draft.pay = [(None, pay)]
         for tx in txs:
             draft.add(tx)
-        draft.fees = height_fees
         return draft.block()
 
     def give(self, block, result="connected"):
@@ -258,9 +255,16 @@ class World:
             equal("error" not in theirs, ours["valid"], "bitcoind, of a package")
 
     def waiting(self, *txs):
-        """These wait, and the events have told of just these."""
+        """These wait, and nothing else."""
         listed = {tx["txid"] for tx in self.ask("mempool", "--full")}
-        equal(sorted(listed), sorted(name(tx) for tx in txs), "what waits")
+        names = {name(tx) for tx in txs}
+        if not self.node:
+            equal(sorted(listed), sorted(names), "what waits")
+            return
+        # Other cases have left theirs.
+        theirs, _ = self.node.call("getrawmempool", [])
+        equal(sorted(names - listed), [], "what waits")
+        equal(sorted(listed ^ set(theirs)), [], "what waits here and there")
 
     def events(self):
         """What happened since the last look, in few words."""
@@ -315,10 +319,44 @@ def odd_coins(w, *scripts):
 
 @shared
 def inputs_of_scripts_that_are_not_standard(w):
-    unknown, future, old = odd_coins(w, b"\x61\x51", b"\x52\x02ab", b"\x51\x02ab")
-    for coin, what in (unknown, "script unknown"), (future, "witness program is undefined"), (
-            old, "witness program is undefined"):
+    odd = b"\x05" + KEY[1:]
+    unknown = (
+        b"\x61\x51", b"\x51", b"", push(odd) + b"\xac", b"\x4c\x21" + KEY + b"\xac",
+        b"\x51" + push(odd) + b"\x51\xae", b"\x51" + push(KEY) + b"\x01\x01\xae",
+        b"\x01\x01" + push(KEY) + b"\x51\xae", b"\x00" + push(KEY) + b"\x51\xae",
+        b"\x52" + push(KEY) + b"\x51\xae", b"\x51" + push(KEY) * 21 + b"\x01\x15\xae",
+        b"\x51" + push(KEY) * 16 + b"\x01\x10\xae", b"\x51" + push(KEY) * 17 + b"\x02\x11\x00\xae",
+        b"\x76\xa9\x4c\x14" + bytes(20) + b"\x88\xac", b"\xa9\x4c\x14" + bytes(20) + b"\x87",
+        b"\x51\x29" + bytes(41), b"\x51\x01a", b"\x00\x02aa")
+    undefined = b"\x52\x02ab", b"\x51\x02ab", b"\x60\x28" + bytes(40)
+    for coin in odd_coins(w, *unknown, *undefined):
+        what = "witness program is undefined" if coin.script in undefined else "script unknown"
         w.offer(spend([w.coin(), coin], 1000), "bad-txns-nonstandard-inputs", "input 1 " + what)
+
+
+@shared
+def inputs_of_scripts_that_are_run(w):
+    """Standard by their form: two empty pushes do not satisfy them."""
+    long = b"\x06" + KEY[1:] + bytes.fromhex(
+        "483ada7726a3c4655da4fbfc0e1108a8fd17b448a68554199c47d08ffb10d4b8")
+    empty = "Script evaluated without error but finished with a false/empty top stack element"
+    kind = "Public key is neither compressed or uncompressed"
+    words = {
+        push(long) + b"\xac": kind,
+        push(b"\x04" + long[1:]) + b"\xac": empty,
+        b"\x51" + push(long) + b"\x51\xae": kind,
+        b"\x51\x4c\x21" + KEY + b"\x51\xae": "Data push larger than necessary",
+        b"\x51" + push(KEY) * 17 + b"\x01\x11\xae": empty,
+        b"\x51" + push(KEY) * 20 + b"\x01\x14\xae": empty,
+        b"\x76\xa9\x14" + bytes(20) + b"\x88\xac": "Script failed an OP_EQUALVERIFY operation",
+        ANCHOR: "Witness requires empty scriptSig",
+    }
+    for coin in odd_coins(w, *words):
+        coin.script_sig = b"\x00\x00"
+        tx = spend([w.coin(), coin], 1000)
+        w.offer(tx, "mempool-script-verify-flag-failed (%s)" % words[coin.script],
+                "input 1 of %s (wtxid %s), spending %s:%d" % (
+                    name(tx), wtxid(tx), coin.txid[::-1].hex(), coin.vout))
 
 
 @shared
@@ -436,8 +474,7 @@ def sigops_weigh(w):
             "min relay fee not met", "%d < %d" % (relay(size) - 1, relay(size)))
     verdict = w.offer(spend([w.coin()], relay(size), to=[(1000, multi)] * 3))
     equal(verdict["vsize"], size, "vsize")
-    coin = w.coin()
-    w.offer(spend([coin], 90000, to=[(1000, multi)] * 200))
+    w.offer(spend([w.coin()], 90000, to=[(1000, multi)] * 200))
     w.offer(spend([w.coin()], 90000, to=[(1000, multi)] * 201), "bad-txns-too-many-sigops",
             "16080")
 
@@ -447,7 +484,8 @@ def the_increment_raises_the_least(w):
     w.again(options=["--policy", "minrelaytxfee=100sat", "--policy", "incrementalrelayfee=2000sat"])
     tx = spend([w.coin()], 150)
     w.offer(tx, "min relay fee not met", "150 < %d" % (2 * vsize(tx)))
-    w.again(options=["--policy", "incrementalrelayfee=2000sat", "--policy", "minrelaytxfee=1000sat"])
+    w.again(options=["--policy", "incrementalrelayfee=2000sat",
+                     "--policy", "minrelaytxfee=1000sat"])
     w.offer(tx)
     # Rule 4 asks for the increment.
     coin = w.coin()
@@ -500,16 +538,16 @@ def replacement_pays_again_and_for_its_relay(w):
     coin = w.coin()
     first = spend([coin], 1000)
     w.offer(first)
-    for fee in 1, 999, 500:
-        tx = spend([coin], fee + 20)
-        words = "less fees than conflicting txs" if fee + 20 < 1000 else \
-            "not enough additional fees to relay"
-        a, b = (fee + 20, 1000) if fee + 20 < 1000 else (fee + 20 - 1000, relay(vsize(tx)))
-        if a < b:
-            w.offer(tx, "insufficient fee", "rejecting replacement %s, %s; %s < %s" % (
-                name(tx), words, amount(a), amount(b)))
-    tx = spend([coin], 1000 + relay(vsize(first)))
-    w.offer(tx)
+    size = vsize(first)
+    for fee in 20, 999:
+        tx = spend([coin], fee)
+        w.offer(tx, "insufficient fee", "rejecting replacement %s, less fees than conflicting txs; "
+                "%s < 0.00001" % (name(tx), amount(fee)))
+    for fee in 1, relay(size) - 1:
+        tx = spend([coin], 1000 + fee)
+        w.offer(tx, "insufficient fee", "rejecting replacement %s, not enough additional fees to "
+                "relay; %s < %s" % (name(tx), amount(fee), amount(relay(size))))
+    w.offer(spend([coin], 1000 + relay(size)))
 
 
 @case
@@ -756,18 +794,24 @@ def truc_in_packages(w):
     free = spend([w.coin()], 0, version=3)
     verdict = w.package(free, spend(outs(free), 1000, version=3))
     equal(verdict["valid"], True, told(verdict))
-    # No sibling is evicted by a package.
-    top = spend([w.coin()], 1000, count=3, version=3)
+    # A sibling is evicted by one that can come alone, not for a package's sake.
+    top = spend([w.coin()], 1000, count=4, version=3)
+    first = spend(outs(top)[:1], 1000, version=3)
     w.offer(top)
-    w.offer(spend(outs(top)[:1], 1000, version=3))
-    verdict = w.package(spend(outs(top)[1:2], 5000, version=3), verb="test")
-    equal(verdict["valid"], True, "one alone is no package")
+    w.offer(first)
+    second = spend(outs(top)[1:2], 5000, version=3)
+    verdict = w.package(second, spend([w.coin()], 1000), verb="test")
+    equal(told(verdict["txs"][0]), "TRUC-violation, tx %s would exceed descendant count limit"
+          % both(top))
+    verdict = w.package(top, second)
+    equal([t["result"] for t in verdict["txs"]], ["duplicate", "accepted"])
+    equal(verdict["txs"][1]["replaced"], [name(first)], "replaced")
 
 
 # Ephemeral dust.
 
 
-@shared
+@case
 def dust_is_swept_by_whoever_spends_its_parent(w):
     parent = spend([w.coin()], 0, count=2, to=[(100, TRUE)])
     w.offer(parent, "min relay fee not met", "0 < %d" % relay(vsize(parent)))
@@ -992,6 +1036,24 @@ def a_full_mempool_keeps_the_best(w):
 
 
 @case
+def one_may_replace_and_find_no_room(w):
+    """What it replaced is gone all the same."""
+    w.again(options=FULL)
+    coin = w.coin()
+    old = spend([coin], 3 * 50000, size=50000)
+    w.offer(old)
+    rich = flood(w, 10, count=10)
+    w.events()
+    new = spend([coin], 4 * 99000, size=99000)
+    verdict = w.say({"type": "tx", "hex": new.bytes().hex()})
+    equal([told(verdict), verdict["result"], verdict["replaced"]],
+          ["mempool full", "refused", [name(old)]])
+    w.waiting(*rich)
+    equal(w.events(), [("replaced", name(old), name(new)), ("accepted", name(new), None),
+                       ("removed", name(new), "sizelimit")], "events")
+
+
+@case
 def a_full_mempool_and_packages(w):
     """The package's members are looked for when there is room again."""
     w.again(options=FULL)
@@ -1169,6 +1231,26 @@ def rivals_that_are_mined_elsewhere(w):
     w.waiting(waiting)
 
 
+@case
+def a_branch_that_fails_gives_back_what_it_held(w):
+    fork = w.tip
+    a, b = w.coin(), w.coin()
+    one, two = spend([a], 1000), spend([b], 1000)
+    bad = spend([w.coin()], 1000)
+    bad.witness = [[b"\x52"]]
+    w.mine([one])
+    child = spend(outs(one), 1000)
+    w.offer(child)
+    first = w.block([two], fork)
+    second = w.block([bad], first)
+    w.give(first, "side")
+    verdict = w.say({"type": "block", "hex": second.raw.hex()})
+    equal(verdict["valid"], False, told(verdict))
+    equal(w.ask("tip")[0]["id"], w.tip.name(), "tip")
+    # Its own chain's transaction is mined still, and so its child waits.
+    w.waiting(child, two)
+
+
 # Blocks of what is known.
 
 
@@ -1264,25 +1346,30 @@ def marks_count_where_they_are_trusted(w):
 
 @case
 def marks_of_peers_do_not_pass_the_judge(w):
-    """bb-validate takes away what it did not find itself."""
+    """bb-validate takes away what it did not find itself, and what it cannot reach does not
+    count."""
+    w.again(options=["--trust-marks"])
     coin = w.coin()
     tx = spend([coin], 1000)
     tx.witness = [[b"\x52"]]
     line = {"type": "tx", "hex": tx.bytes().hex(), "checked": mark_of(tx, [coin]),
             "prevouts": [{"scriptpubkey": TRUE.hex(), "value": coin.value}]}
-    for flags in ["--mark"], ["--mark", "--keep"], []:
-        done = subprocess.run([os.path.join(BIN, "bb-validate"), "-n", "regtest", *flags],
-                              input=json.dumps(line).encode(), stdout=subprocess.PIPE,
-                              stderr=subprocess.PIPE, check=False)
-        for text in done.stdout.splitlines():
-            mark = json.loads(text).get("checked")
-            equal(mark is None or mark["standard"] != "OK", True, "a hostile mark went through")
+    bare = {key: line[key] for key in ("type", "hex", "checked")}
+    for hostile in (line, bare, {"type": "package", "txs": [line]},
+                    {"type": "package", "txs": [bare], "checked": line["checked"]}):
+        done = subprocess.run([os.path.join(BIN, "bb-validate"), "-n", "regtest", "--mark"],
+                              input=json.dumps(hostile).encode(), stdout=subprocess.PIPE,
+                              check=True)
+        verdict = w.say(json.loads(done.stdout))
+        equal(verdict.get("txs", [verdict])[0]["error"],
+              "mempool-script-verify-flag-failed (Witness program hash mismatch)")
+    w.waiting()
 
 
 # Orphans.
 
 
-@shared
+@case
 def orphans_wait_for_all_their_parents(w):
     a, b = (spend([w.coin()], 1000) for _ in range(2))
     child = spend(outs(a) + outs(b), 1000)

@@ -22,37 +22,6 @@ bool arrivaltx_is(const struct bb_json *doc)
 	return bb_line_is_tx(doc) || is_package(doc);
 }
 
-static bool is_among(struct bb_span key, const char *const *names)
-{
-	while (*names)
-		if (bb_span_is(key, *names++))
-			return true;
-	return false;
-}
-
-bool arrivaltx_without(struct bb_json *out, struct bb_arena *a, const struct bb_json *doc,
-	const char *const *names)
-{
-	struct bb_json *copy = bb_arena_array(a, doc->count + 1, sizeof(*copy));
-	size_t n = 0;
-
-	if (!copy)
-		return false;
-	for (const struct bb_json *v = doc->child; v; v = v->next) {
-		if (is_among(v->key, names))
-			continue;
-		copy[n] = *v;
-		copy[n].next = NULL;
-		if (n)
-			copy[n - 1].next = &copy[n];
-		n++;
-	}
-	*out = *doc;
-	out->child = n ? copy : NULL;
-	out->count = n;
-	return true;
-}
-
 /* What of a line is looked at here. */
 struct keys {
 	const struct bb_json *hex, *version, *locktime, *vin, *vout;
@@ -88,7 +57,7 @@ static bool get_bytes(struct bb_span *bytes, const char **why, struct bb_arena *
 		return (k->hex->type == BB_JSON_STRING &&
 			       bb_hex_span(bytes, k->hex->text, a)) ||
 		       bad(why, "hex is odd or not hex");
-	if (!arrivaltx_without(&bare, a, doc, claims))
+	if (!bb_json_without(&bare, a, doc, claims))
 		return bad(why, "out of memory");
 	if (!bb_txline_read(&l, why, a, &bare))
 		return false;

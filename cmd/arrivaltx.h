@@ -19,8 +19,5 @@ bool arrivaltx_is(const struct bb_json *doc);
  * False with *why: a malformed line. Everything lies in the arena or borrows from the line. */
 bool arrivaltx_read(struct arrivaltx *out, const char **why, struct bb_arena *a,
 	const struct bb_json *doc, bool marks);
-/* The members of a line but those in the NULL-terminated list; false: memory. */
-bool arrivaltx_without(struct bb_json *out, struct bb_arena *a, const struct bb_json *doc,
-	const char *const *names);
 
 #endif

@@ -77,6 +77,7 @@ struct run {
 	unsigned at;	      /* the one at hand */
 	bool busy;
 	struct miner *miner;
+	bool unpaid;		   /* whoever mines here; it ends */
 	struct bb_candidate first; /* a template's first candidate, to be judged */
 	struct bb_buf block;
 	struct hashrate hashrate;
@@ -216,6 +217,17 @@ static bool try_first(
 	       bb_candidate_check(&r->first, why, b);
 }
 
+/* Without --to only a template that pays somebody itself is of use; another of its kind will be
+ * like it, so the call is wrong. */
+static bool pays_somebody(struct run *r, const char **why, const struct bb_template *t)
+{
+	r->unpaid = !r->payout.script.len && !t->coinbase;
+	if (r->unpaid)
+		*why = "nobody would be paid: the template has no coinbasetxn, and --to is not "
+		       "given";
+	return !r->unpaid;
+}
+
 /* False with a reason and a status for it. */
 static bool read_template(struct job *j, char why[256], enum bb_status *status, struct run *r,
 	const struct bb_json *doc)
@@ -228,6 +240,7 @@ static bool read_template(struct job *j, char why[256], enum bb_status *status, 
 	result = find_template(&reason, doc);
 	if (result &&
 		bb_template_read(&j->template, &reason, &at, &j->arena, result, &r->network) &&
+		pays_somebody(r, &reason, &j->template) &&
 		bb_assemble(&j->assembly, &reason, &j->arena, &j->template, &r->payout,
 			&r->network) &&
 		try_first(r, status, &reason, &j->assembly))
@@ -322,7 +335,7 @@ static void mine(struct run *r)
 {
 	bool ended = false;
 
-	while (!r->out.error && !(r->in.fail_fast && r->in.status)) {
+	while (!r->out.error && !r->unpaid && !(r->in.fail_fast && r->in.status)) {
 		struct bb_span value;
 		enum values_state state = VALUES_END;
 		if (!ended)

@@ -64,21 +64,6 @@ static void raise_status(struct worker *w, enum bb_status status)
 	w->bad = true;
 }
 
-/* A line that could not be read as what it claims to be. */
-static void malformed(struct record *r, const char *why)
-{
-	struct worker *w = r->worker;
-
-	raise_status(w, BB_CALLER);
-	if (r->opt->verdict) {
-		struct bb_verdict v = {.error = "malformed-line"};
-		strncat(v.detail, why, sizeof(v.detail) - 1);
-		bb_put_verdict(w->out, &v, r->number, r->from, false);
-	} else {
-		bb_put_error(w->err, tool.name, r->number, why, r->from);
-	}
-}
-
 static void pass(struct record *r)
 {
 	bb_put(r->worker->out, r->line.data, r->line.len);
@@ -206,6 +191,29 @@ static void pass_unmarked(struct record *r)
 	put_mark_open(r, &w);
 	bb_json_close(&w, '}');
 	bb_json_end_line(&w);
+}
+
+/* A line that could not be read as what it claims to be. Under --mark it goes on too: whoever
+ * judges behind answers for every record. */
+static void malformed(struct record *r, const char *why)
+{
+	struct worker *w = r->worker;
+
+	if (r->opt->mark && r->line.data) {
+		if (r->doc)
+			pass_unmarked(r);
+		else
+			pass(r);
+		return;
+	}
+	raise_status(w, BB_CALLER);
+	if (r->opt->verdict) {
+		struct bb_verdict v = {.error = "malformed-line"};
+		strncat(v.detail, why, sizeof(v.detail) - 1);
+		bb_put_verdict(w->out, &v, r->number, r->from, false);
+	} else {
+		bb_put_error(w->err, tool.name, r->number, why, r->from);
+	}
 }
 
 /* Transactions and blocks. */

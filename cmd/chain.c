@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/inotify.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/hex.h"
@@ -60,6 +61,11 @@ int chain_end(struct chain *c)
 		chain_error(c, 0, BB_SYSTEM, "cannot write: %s", strerror(c->out.error));
 	chain_close(c);
 	return c->in.status;
+}
+
+int64_t chain_now(const struct chain *c)
+{
+	return c->now < 0 ? (int64_t)time(NULL) : c->now;
 }
 
 bool chain_hash(unsigned char hash[32], struct bb_span text)

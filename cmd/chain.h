@@ -73,6 +73,8 @@ bool chain_failed(struct chain *c);
 int chain_end(struct chain *c);
 /* Close whatever a verb left open: for main. */
 void chain_close(struct chain *c);
+/* c->now, or the clock's: seconds since 1970. */
+int64_t chain_now(const struct chain *c);
 /* A hash from an argument or a field; false when it is none. */
 bool chain_hash(unsigned char hash[32], struct bb_span text);
 /* Does the store lack even its first block, or fail? The former is then said. Within a

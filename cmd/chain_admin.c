@@ -45,20 +45,14 @@ static void put_verify(struct chain *c, const struct bb_verify *v, const struct 
 	struct bb_json_writer w = {.buf = &c->out.buf};
 
 	bb_json_open(&w, '{');
-	bb_json_key(&w, "type");
-	bb_json_str(&w, "verify");
+	bb_json_member_str(&w, "type", "verify");
 	bb_json_key(&w, "valid");
 	bb_json_bool(&w, v->found == 0);
-	if (tip) {
-		bb_json_key(&w, "height");
-		bb_json_i64(&w, tip->height);
-	}
-	bb_json_key(&w, "blocks");
-	bb_json_i64(&w, (int64_t)v->blocks);
-	bb_json_key(&w, "coins");
-	bb_json_i64(&w, (int64_t)v->coins);
-	bb_json_key(&w, "mempool");
-	bb_json_i64(&w, (int64_t)v->mempool);
+	if (tip)
+		bb_json_member_i64(&w, "height", tip->height);
+	bb_json_member_i64(&w, "blocks", (int64_t)v->blocks);
+	bb_json_member_i64(&w, "coins", (int64_t)v->coins);
+	bb_json_member_i64(&w, "mempool", (int64_t)v->mempool);
 	bb_json_close(&w, '}');
 	bb_json_end_line(&w);
 }

@@ -4,18 +4,11 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "chain_read.h"
 
 /* The walk over all chunks, the best first; within a transaction. */
-
-static void damaged(struct chain *c)
-{
-	if (!c->store.why)
-		c->store.why = "the store is damaged: a chunk of the mempool";
-}
 
 /* Call `visit` with each chunk; it, or a failure of the store, ends the walk by false. */
 static void each_chunk(
@@ -31,7 +24,7 @@ static void each_chunk(
 		const bool good = bb_pool_chunk(&chunk, &at) && chunk.rate.size > 0 &&
 				  bb_money_range(chunk.rate.fee_sat);
 		if (!good)
-			damaged(c);
+			bb_pool_damaged_chunk(&c->store);
 		if (!good || !visit(arg, &chunk))
 			break;
 	}
@@ -47,29 +40,21 @@ enum { GATHERED = 64 << 20 };
 struct listing {
 	struct chain *chain;
 	struct bb_node tip;
-	struct bb_pool_cluster cluster; /* of the last chunk */
 };
 
 static bool list_chunk(void *arg, const struct bb_pool_chunk *chunk)
 {
 	struct listing *l = arg;
 	struct chain *c = l->chain;
+	struct bb_pool_cluster cluster;
 	struct bb_pool_entry e;
 
-	if (l->cluster.id != chunk->cluster || !l->cluster.graph.count)
-		if (!bb_pool_cluster(&l->cluster, &c->store, chunk->cluster))
-			return false;
-	if (chunk->first > l->cluster.graph.count ||
-		chunk->count > l->cluster.graph.count - chunk->first) {
-		damaged(c);
+	if (!bb_pool_chunk_cluster(&cluster, &c->store, chunk))
 		return false;
-	}
 	for (unsigned i = chunk->first; i < chunk->first + chunk->count; i++) {
-		if (!bb_pool_get(&e, &c->store, l->cluster.number[i]) ||
-			!chain_put_waiting(c, &e, chunk->rate, &l->tip)) {
-			damaged(c);
-			return false;
-		}
+		if (!bb_pool_get(&e, &c->store, cluster.number[i]) ||
+			!chain_put_waiting(c, &e, chunk->rate, &l->tip))
+			return bb_pool_damaged_tx(&c->store);
 		bb_arena_reset(&c->arena);
 		if (c->out.buf.len > GATHERED)
 			bb_sink_flush(&c->out);
@@ -121,7 +106,7 @@ static void set_edges(struct bucket bucket[BUCKETS])
 static bool add_chunk(void *arg, const struct bb_pool_chunk *chunk)
 {
 	struct stats *s = arg;
-	const int64_t rate = chunk->rate.fee_sat * 4000 / chunk->rate.size;
+	const int64_t rate = chunk->rate.fee_sat * 1000 * BB_WITNESS_SCALE / chunk->rate.size;
 	size_t i = BUCKETS - 1;
 
 	while (i && s->bucket[i].from > rate)
@@ -132,22 +117,12 @@ static bool add_chunk(void *arg, const struct bb_pool_chunk *chunk)
 	return true;
 }
 
-static uint64_t vsize(uint64_t weight)
-{
-	return weight / 4 + (weight % 4 != 0);
-}
-
 static void add_up(struct stats *s, struct chain *c)
 {
-	const int64_t now = c->now < 0 ? (int64_t)time(NULL) : c->now;
-
-	s->min_rate = c->policy.min_relay_rate;
 	set_edges(s->bucket);
 	s->first = BUCKETS;
 	bb_pool_totals(&s->totals, &c->store);
-	s->min_rate = bb_pool_min_rate(&c->store, &c->policy, now);
-	if (s->min_rate < c->policy.min_relay_rate)
-		s->min_rate = c->policy.min_relay_rate;
+	s->min_rate = bb_pool_least_rate(&c->store, &c->policy, chain_now(c));
 	each_chunk(c, add_chunk, s);
 	for (size_t i = 0; i < BUCKETS; i++)
 		if (s->bucket[i].count) {
@@ -156,33 +131,26 @@ static void add_up(struct stats *s, struct chain *c)
 		}
 }
 
-static void member_int(struct bb_json_writer *w, const char *key, int64_t v)
-{
-	bb_json_key(w, key);
-	bb_json_i64(w, v);
-}
-
 static void put_stats(struct chain *c, const struct stats *s)
 {
 	struct bb_json_writer w = {.buf = &c->out.buf};
 
 	bb_json_open(&w, '{');
-	bb_json_key(&w, "type");
-	bb_json_str(&w, "mempool");
-	member_int(&w, "count", (int64_t)s->totals.count);
-	member_int(&w, "vsize", (int64_t)vsize(s->totals.weight));
-	member_int(&w, "fee", s->totals.fee_sat);
-	member_int(&w, "usage", (int64_t)s->totals.usage);
-	member_int(&w, "max_usage", c->policy.pool_bytes);
-	member_int(&w, "min_fee_rate", s->min_rate);
+	bb_json_member_str(&w, "type", "mempool");
+	bb_json_member_i64(&w, "count", (int64_t)s->totals.count);
+	bb_json_member_i64(&w, "vsize", bb_vsize((int64_t)s->totals.weight));
+	bb_json_member_i64(&w, "fee", s->totals.fee_sat);
+	bb_json_member_i64(&w, "usage", (int64_t)s->totals.usage);
+	bb_json_member_i64(&w, "max_usage", c->policy.pool_bytes);
+	bb_json_member_i64(&w, "min_fee_rate", s->min_rate);
 	bb_json_key(&w, "histogram");
 	bb_json_open(&w, '[');
 	for (size_t i = s->first; i < s->end; i++) {
 		bb_json_open(&w, '{');
-		member_int(&w, "from", s->bucket[i].from);
-		member_int(&w, "count", (int64_t)s->bucket[i].count);
-		member_int(&w, "vsize", (int64_t)vsize(s->bucket[i].weight));
-		member_int(&w, "fee", s->bucket[i].fee_sat);
+		bb_json_member_i64(&w, "from", s->bucket[i].from);
+		bb_json_member_i64(&w, "count", (int64_t)s->bucket[i].count);
+		bb_json_member_i64(&w, "vsize", bb_vsize((int64_t)s->bucket[i].weight));
+		bb_json_member_i64(&w, "fee", s->bucket[i].fee_sat);
 		bb_json_close(&w, '}');
 	}
 	bb_json_close(&w, ']');
@@ -222,8 +190,8 @@ static void draw_bucket(struct bb_buf *b, const struct bucket *k, uint64_t most)
 	memset(bar + 2, '=', (size_t)(share * BAR + 0.5));
 	if (!bar[2])
 		bar[0] = '\0';
-	put_text(b, "%12.10g %12" PRIu64 " %9" PRIu64 "%s\n", per_vbyte(k->from),
-		vsize(k->weight), k->count, bar);
+	put_text(b, "%12.10g %12" PRId64 " %9" PRIu64 "%s\n", per_vbyte(k->from),
+		bb_vsize((int64_t)k->weight), k->count, bar);
 }
 
 static void draw_stats(struct chain *c, const struct stats *s)
@@ -236,9 +204,9 @@ static void draw_stats(struct chain *c, const struct stats *s)
 		if (s->bucket[i].weight > most)
 			most = s->bucket[i].weight;
 	put_text(b,
-		"%" PRIu64 " waiting, %" PRIu64 " vbytes, %" PRId64 " sat in fees; "
+		"%" PRIu64 " waiting, %" PRId64 " vbytes, %" PRId64 " sat in fees; "
 		"%.1f of %.0f MB; %g sat/vB to enter\n",
-		t->count, vsize(t->weight), t->fee_sat, (double)t->usage / 1e6,
+		t->count, bb_vsize((int64_t)t->weight), t->fee_sat, (double)t->usage / 1e6,
 		(double)c->policy.pool_bytes / 1e6, per_vbyte(s->min_rate));
 	if (s->first < s->end)
 		put_text(b, "%12s %12s %9s\n", "from sat/vB", "vbytes", "count");

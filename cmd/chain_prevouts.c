@@ -7,26 +7,6 @@
 
 #include "chain_read.h"
 
-static void member_raw(struct bb_json_writer *w, const struct bb_json *v)
-{
-	bb_json_key_span(w, v->key);
-	bb_json_raw(w, v->raw);
-}
-
-static void member_int(struct bb_json_writer *w, const char *key, int64_t v)
-{
-	bb_json_key(w, key);
-	bb_json_i64(w, v);
-}
-
-static bool is_among(struct bb_span key, const char *const *names)
-{
-	while (*names)
-		if (bb_span_is(key, *names++))
-			return true;
-	return false;
-}
-
 /* Expanded inputs: each one's `prevout` anew, the rest as it stood. */
 
 static void member_prevout(
@@ -52,7 +32,7 @@ static void put_input(struct bb_json_writer *w, const struct bb_json *o,
 		if (v == old)
 			member_prevout(w, p, n);
 		else if (!bb_span_is(v->key, "prevout"))
-			member_raw(w, v);
+			bb_json_member_raw(w, v);
 	if (!old)
 		member_prevout(w, p, n);
 	bb_json_close(w, '}');
@@ -105,9 +85,10 @@ static void put_tx_members(struct bb_json_writer *w, const struct bb_json *doc,
 			put_inputs(w, vin, p, n);
 		else if (bb_span_is(v->key, "fee") && !bb_tx_is_coinbase(tx)) {
 			if (fee(&fee_sat, tx, p))
-				member_int(w, "fee", fee_sat);
-		} else if (!(vin && bb_span_is(v->key, "vin")) && !is_among(v->key, dropped))
-			member_raw(w, v);
+				bb_json_member_i64(w, "fee", fee_sat);
+		} else if (!(vin && bb_span_is(v->key, "vin")) &&
+			   !bb_span_is_among(v->key, dropped))
+			bb_json_member_raw(w, v);
 	}
 	if (!vin)
 		bb_json_prevouts(w, p, tx->in_count);
@@ -118,7 +99,7 @@ static void put_tx_members(struct bb_json_writer *w, const struct bb_json *doc,
 static void forget(struct bb_prevout *prevouts, size_t count)
 {
 	for (size_t i = 0; i < count; i++)
-		prevouts[i] = (struct bb_prevout){.height = -1, .coinbase = -1, .mtp = -1};
+		prevouts[i] = bb_prevout_unknown;
 }
 
 static bool put_tx(struct chain *c, const struct bb_json *doc)
@@ -139,8 +120,8 @@ static bool put_tx(struct chain *c, const struct bb_json *doc)
 	bb_json_open(&w, '{');
 	put_tx_members(&w, doc, &l.tx, l.prevouts, &c->network);
 	if (begun) {
-		member_int(&w, "at_height", (int64_t)tip.height + 1);
-		member_int(&w, "at_mtp", tip.mtp);
+		bb_json_member_i64(&w, "at_height", (int64_t)tip.height + 1);
+		bb_json_member_i64(&w, "at_mtp", tip.mtp);
 	}
 	bb_json_close(&w, '}');
 	bb_json_end_line(&w);
@@ -249,12 +230,12 @@ static bool put_block(struct chain *c, const struct bb_json *doc)
 	for (const struct bb_json *v = doc->child; v; v = v->next)
 		if (v == txs)
 			w.buf->failed |= !put_txs(&w, c, txs, &l);
-		else if (!bb_span_is(v->key, "tx") && !is_among(v->key, dropped))
-			member_raw(&w, v);
+		else if (!bb_span_is(v->key, "tx") && !bb_span_is_among(v->key, dropped))
+			bb_json_member_raw(&w, v);
 	if (!txs)
 		bb_json_prevouts(&w, l.prevouts, l.prevout_count);
 	if (l.claims.height >= 0) {
-		member_int(&w, "height", l.claims.height);
+		bb_json_member_i64(&w, "height", l.claims.height);
 		chain_json_claims(&w, c, &l);
 	}
 	bb_json_close(&w, '}');

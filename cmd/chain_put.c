@@ -1,36 +1,16 @@
 /* bb-chain: what the store holds, as lines. */
 
 #include <string.h>
-#include <time.h>
 
 #include "base/hex.h"
 #include "bitcoin/address.h"
 #include "bitcoin/pow.h"
 #include "chain_read.h"
 
-static void member_int(struct bb_json_writer *w, const char *key, int64_t v)
-{
-	bb_json_key(w, key);
-	bb_json_i64(w, v);
-}
-
-static void member_hash(struct bb_json_writer *w, const char *key, const unsigned char hash[32])
-{
-	bb_json_key(w, key);
-	bb_json_hash(w, hash);
-}
-
-static void member_hex(struct bb_json_writer *w, const char *key, struct bb_span bytes)
-{
-	bb_json_key(w, key);
-	bb_json_hex(w, bytes);
-}
-
 static void open_line(struct bb_json_writer *w, const char *type)
 {
 	bb_json_open(w, '{');
-	bb_json_key(w, "type");
-	bb_json_str(w, type);
+	bb_json_member_str(w, "type", type);
 }
 
 static void close_line(struct bb_json_writer *w)
@@ -43,27 +23,27 @@ void chain_json_node(struct bb_json_writer *w, const struct bb_node *n)
 {
 	const struct bb_header *h = &n->header;
 
-	member_hash(w, "id", n->id);
-	member_int(w, "height", n->height);
-	member_int(w, "version", (uint32_t)h->version);
-	member_int(w, "timestamp", h->time);
+	bb_json_member_hash(w, "id", n->id);
+	bb_json_member_i64(w, "height", n->height);
+	bb_json_member_i64(w, "version", (uint32_t)h->version);
+	bb_json_member_i64(w, "timestamp", h->time);
 	if (n->status & BB_NODE_DATA) {
-		member_int(w, "tx_count", n->tx_count);
-		member_int(w, "size", n->place.len);
-		member_int(w, "weight", n->weight);
+		bb_json_member_i64(w, "tx_count", n->tx_count);
+		bb_json_member_i64(w, "size", n->place.len);
+		bb_json_member_i64(w, "weight", n->weight);
 	}
-	member_hash(w, "merkle_root", h->merkle_root);
+	bb_json_member_hash(w, "merkle_root", h->merkle_root);
 	bb_json_key(w, "previousblockhash");
 	if (n->prev == BB_NO_NODE)
 		bb_json_null(w);
 	else
 		bb_json_hash(w, h->prev);
-	member_int(w, "mediantime", n->mtp);
-	member_int(w, "nonce", h->nonce);
-	member_int(w, "bits", h->bits);
+	bb_json_member_i64(w, "mediantime", n->mtp);
+	bb_json_member_i64(w, "nonce", h->nonce);
+	bb_json_member_i64(w, "bits", h->bits);
 	bb_json_key(w, "difficulty");
 	bb_json_double(w, bb_difficulty(h->bits));
-	member_hash(w, "chainwork", n->work);
+	bb_json_member_hash(w, "chainwork", n->work);
 }
 
 void chain_json_claims(
@@ -78,8 +58,9 @@ void chain_json_claims(
 	for (size_t i = 0; i < claims->prev_time_count; i++)
 		bb_json_i64(w, claims->prev_times[i]);
 	bb_json_close(w, ']');
-	member_int(w, "expected_bits", expected ? claims->expected_bits : l->block.header.bits);
-	member_int(w, "now", c->now < 0 ? (int64_t)time(NULL) : c->now);
+	bb_json_member_i64(
+		w, "expected_bits", expected ? claims->expected_bits : l->block.header.bits);
+	bb_json_member_i64(w, "now", chain_now(c));
 }
 
 bool chain_put_block(struct chain *c, const struct bb_node *n)
@@ -93,8 +74,8 @@ bool chain_put_block(struct chain *c, const struct bb_node *n)
 	if (c->full) {
 		bb_json_block(&w, &b.line, &c->network);
 	} else {
-		member_int(&w, "height", n->height);
-		member_hex(&w, "hex", b.bytes);
+		bb_json_member_i64(&w, "height", n->height);
+		bb_json_member_hex(&w, "hex", b.bytes);
 		if (c->prevouts)
 			bb_json_prevouts(&w, b.line.prevouts, b.line.prevout_count);
 	}
@@ -111,9 +92,9 @@ static void member_status(struct bb_json_writer *w, int32_t height, const unsign
 	bb_json_open(w, '{');
 	bb_json_key(w, "confirmed");
 	bb_json_bool(w, true);
-	member_int(w, "block_height", height);
-	member_hash(w, "block_hash", id);
-	member_int(w, "block_time", block_time);
+	bb_json_member_i64(w, "block_height", height);
+	bb_json_member_hash(w, "block_hash", id);
+	bb_json_member_i64(w, "block_time", block_time);
 	bb_json_close(w, '}');
 }
 
@@ -128,12 +109,12 @@ bool chain_put_tx(struct chain *c, const struct bb_stored_tx *t)
 	if (c->full) {
 		bb_json_tx(&w, &t->tx, t->prevouts, NULL, &c->network);
 	} else {
-		member_hex(&w, "hex", t->bytes);
+		bb_json_member_hex(&w, "hex", t->bytes);
 		bb_json_prevouts(&w, t->prevouts, t->tx.in_count);
 	}
 	member_status(&w, t->node.height, t->node.id, t->node.header.time);
-	member_int(&w, "at_height", t->node.height);
-	member_int(&w, "at_mtp", mtp);
+	bb_json_member_i64(&w, "at_height", t->node.height);
+	bb_json_member_i64(&w, "at_mtp", mtp);
 	close_line(&w);
 	return true;
 }
@@ -152,18 +133,18 @@ void chain_get_prevouts(struct bb_prevout *prevouts, struct chain *c, const stru
 static void members_waiting(struct bb_json_writer *w, const struct bb_pool_entry *e,
 	struct bb_feerate chunk, const struct bb_node *tip)
 {
-	member_int(w, "vsize", (e->adjusted_weight + (int64_t)3) / 4);
-	member_int(w, "sigops", e->sigops_cost);
-	member_int(w, "time", e->time);
-	member_int(w, "chunk_fee", chunk.fee_sat);
-	member_int(w, "chunk_vsize", (chunk.size + 3) / 4);
+	bb_json_member_i64(w, "vsize", bb_vsize(e->adjusted_weight));
+	bb_json_member_i64(w, "sigops", e->sigops_cost);
+	bb_json_member_i64(w, "time", e->time);
+	bb_json_member_i64(w, "chunk_fee", chunk.fee_sat);
+	bb_json_member_i64(w, "chunk_vsize", bb_vsize(chunk.size));
 	bb_json_key(w, "status");
 	bb_json_open(w, '{');
 	bb_json_key(w, "confirmed");
 	bb_json_bool(w, false);
 	bb_json_close(w, '}');
-	member_int(w, "at_height", (int64_t)tip->height + 1);
-	member_int(w, "at_mtp", tip->mtp);
+	bb_json_member_i64(w, "at_height", (int64_t)tip->height + 1);
+	bb_json_member_i64(w, "at_mtp", tip->mtp);
 }
 
 /* Of what waits, all that it spends is there. */
@@ -179,25 +160,26 @@ bool chain_put_waiting(struct chain *c, const struct bb_pool_entry *e, struct bb
 	const struct bb_node *tip)
 {
 	struct bb_json_writer w = {.buf = &c->out.buf};
-	struct bb_prevout *prevouts = NULL;
+	struct bb_prevout *prevouts;
 	struct bb_tx tx;
 
-	if (bb_tx_parse(&tx, e->bytes, &c->arena))
-		prevouts = bb_arena_array(&c->arena, tx.in_count, sizeof(*prevouts));
-	if (prevouts)
-		chain_get_prevouts(prevouts, c, &tx, tip);
-	if (!c->store.why && (!prevouts || !all_known(prevouts, tx.in_count)))
-		c->store.why = "the store is damaged: a transaction of the mempool";
+	if (!bb_pool_parse_tx(&tx, &c->arena, &c->store, e))
+		return false;
+	if (!(prevouts = bb_arena_array(&c->arena, tx.in_count, sizeof(*prevouts))))
+		return bb_store_no_memory(&c->store);
+	chain_get_prevouts(prevouts, c, &tx, tip);
 	if (c->store.why)
 		return false;
+	if (!all_known(prevouts, tx.in_count))
+		return bb_pool_damaged_tx(&c->store);
 	open_line(&w, "tx");
 	if (c->full) {
 		bb_json_tx(&w, &tx, prevouts, NULL, &c->network);
 	} else {
-		member_hex(&w, "hex", e->bytes);
+		bb_json_member_hex(&w, "hex", e->bytes);
 		bb_json_prevouts(&w, prevouts, tx.in_count);
-		member_int(&w, "fee", e->fee_sat);
-		member_int(&w, "weight", e->weight);
+		bb_json_member_i64(&w, "fee", e->fee_sat);
+		bb_json_member_i64(&w, "weight", e->weight);
 	}
 	members_waiting(&w, e, chunk, tip);
 	close_line(&w);
@@ -246,17 +228,17 @@ void chain_put_utxo(struct chain *c, const struct bb_outpoint *o, const struct b
 	struct bb_json_writer w = {.buf = &c->out.buf};
 
 	open_line(&w, "utxo");
-	member_hash(&w, "txid", o->txid);
-	member_int(&w, "vout", o->vout);
-	member_int(&w, "value", coin->value_sat);
-	member_hex(&w, "scriptpubkey", coin->script);
-	bb_json_key(&w, "scriptpubkey_type");
-	bb_json_str(&w, bb_script_type_name(bb_script_type(coin->script)));
+	bb_json_member_hash(&w, "txid", o->txid);
+	bb_json_member_i64(&w, "vout", o->vout);
+	bb_json_member_i64(&w, "value", coin->value_sat);
+	bb_json_member_hex(&w, "scriptpubkey", coin->script);
+	bb_json_member_str(
+		&w, "scriptpubkey_type", bb_script_type_name(bb_script_type(coin->script)));
 	member_address(&w, "scriptpubkey_address", coin->script, &c->network);
-	member_int(&w, "height", coin->height);
+	bb_json_member_i64(&w, "height", coin->height);
 	bb_json_key(&w, "coinbase");
 	bb_json_bool(&w, coin->coinbase);
-	member_int(&w, "mtp", b->mtp);
+	bb_json_member_i64(&w, "mtp", b->mtp);
 	member_status(&w, b->height, b->id, b->time);
 	close_line(&w);
 }
@@ -270,11 +252,11 @@ void chain_put_balance(struct chain *c, struct bb_span script, const struct chai
 	before = w.buf->len;
 	member_address(&w, "address", script, &c->network);
 	if (w.buf->len == before)
-		member_hex(&w, "scriptpubkey", script);
-	member_int(&w, "value", b->value_sat);
-	member_int(&w, "count", (int64_t)b->count);
-	member_int(&w, "immature", b->immature_sat);
-	member_int(&w, "height", b->height);
+		bb_json_member_hex(&w, "scriptpubkey", script);
+	bb_json_member_i64(&w, "value", b->value_sat);
+	bb_json_member_i64(&w, "count", (int64_t)b->count);
+	bb_json_member_i64(&w, "immature", b->immature_sat);
+	bb_json_member_i64(&w, "height", b->height);
 	close_line(&w);
 }
 
@@ -294,13 +276,13 @@ void chain_put_proof(struct chain *c, const struct chain_proof *p)
 	struct bb_json_writer w = {.buf = &c->out.buf};
 
 	open_line(&w, "proof");
-	member_hash(&w, "txid", p->txid);
-	member_int(&w, "height", p->node->height);
-	member_hash(&w, "id", p->node->id);
-	member_int(&w, "position", (int64_t)p->position);
+	bb_json_member_hash(&w, "txid", p->txid);
+	bb_json_member_i64(&w, "height", p->node->height);
+	bb_json_member_hash(&w, "id", p->node->id);
+	bb_json_member_i64(&w, "position", (int64_t)p->position);
 	member_branch(&w, "hashes", p->branch, p->depth);
-	member_hex(&w, "header", p->header);
+	bb_json_member_hex(&w, "header", p->header);
 	member_branch(&w, "coinbase_hashes", p->coinbase_branch, p->depth);
-	member_hex(&w, "coinbase_tx", p->coinbase);
+	bb_json_member_hex(&w, "coinbase_tx", p->coinbase);
 	close_line(&w);
 }

@@ -13,17 +13,36 @@
 #include "chain.h"
 #include "ledger/blocktemplate.h"
 
-static int64_t now(const struct chain *c)
-{
-	return c->now >= 0 ? c->now : time(NULL);
-}
-
 /* From the mempool. It is gathered within a transaction and written after its end. */
 
 static bool build(struct bb_block_template *t, struct chain *c)
 {
 	return !chain_empty(c) &&
-	       bb_template_from_pool(t, &c->store, &c->network, &c->arena, now(c));
+	       bb_template_from_pool(t, &c->store, &c->network, &c->arena, chain_now(c));
+}
+
+/* Is there a store at all? */
+static bool has_store(const struct chain *c)
+{
+	char path[PATH_MAX];
+
+	return c->dir && snprintf(path, sizeof(path), "%s/chain", c->dir) < PATH_MAX &&
+	       (access(path, F_OK) == 0 || errno != ENOENT);
+}
+
+/* On top of the genesis block, before there is a store. */
+static int first(struct chain *c)
+{
+	struct bb_block_template t = {0};
+
+	bb_sandbox_enter(BB_SANDBOX_FILTER);
+	if (bb_template_from_offers(&t, NULL, &c->network, &c->arena, chain_now(c), NULL, 0))
+		bb_put_template(&c->out.buf, &t, &c->network);
+	else if (t.genesis_missing)
+		chain_error(c, 0, BB_NO, "there is no block yet");
+	else
+		chain_error(c, 0, BB_SYSTEM, "out of memory");
+	return chain_end(c);
 }
 
 static int once(struct chain *c)
@@ -40,9 +59,10 @@ static int once(struct chain *c)
 }
 
 /* Again and again. A tip is told of at once; a mempool that got better, not more often than a
- * miner should begin anew. */
+ * miner should begin anew; and the same once more when the time in it is old, on which bits may
+ * depend. */
 
-enum { PAUSE_MS = 5000 };
+enum { PAUSE_MS = 5000, RENEW_MS = 60000 };
 
 struct told {
 	bool any;
@@ -50,6 +70,7 @@ struct told {
 	int64_t fee_sat;
 	uint64_t sequence; /* the last event that was looked at */
 	int64_t looked_ms; /* when a template was last built */
+	int64_t told_ms;   /* and told */
 };
 
 static int64_t clock_ms(void)
@@ -74,27 +95,31 @@ static void tell(struct told *told, struct chain *c, const struct bb_block_templ
 	told->any = true;
 	memcpy(told->prev, t->prev.id, 32);
 	told->fee_sat = t->fee_sat;
+	told->told_ms = clock_ms();
 }
 
-/* Look at the store, within a transaction. How long to wait at most before the next look: -1,
- * until somebody writes. */
+/* Look at the store, within a transaction. How long to wait at most before the next look, in
+ * milliseconds. */
 static int look(struct told *told, struct chain *c)
 {
 	const bool same = same_tip(told, c);
-	const int64_t rest = told->looked_ms + PAUSE_MS - clock_ms();
+	const int64_t now_ms = clock_ms(), pause = told->looked_ms + PAUSE_MS - now_ms;
+	const int64_t renewal = told->told_ms + RENEW_MS - now_ms;
 	struct bb_block_template t;
 
-	if (same && bb_event_last(&c->store) == told->sequence)
-		return -1;
-	if (same && rest > 0)
-		return (int)rest;
+	if (same && renewal > 0) {
+		if (bb_event_last(&c->store) == told->sequence)
+			return (int)renewal;
+		if (pause > 0)
+			return (int)(pause < renewal ? pause : renewal);
+	}
 	if (!build(&t, c))
-		return -1;
-	told->looked_ms = clock_ms();
+		return RENEW_MS;
+	told->looked_ms = now_ms;
 	told->sequence = t.sequence;
-	if (!same || t.fee_sat > told->fee_sat)
+	if (!same || renewal <= 0 || t.fee_sat > told->fee_sat)
 		tell(told, c, &t);
-	return -1;
+	return (int)(told->told_ms + RENEW_MS - now_ms);
 }
 
 /* Until somebody commits, or so long; false: nobody listens any more. */
@@ -114,7 +139,7 @@ static bool wait_for_more(struct chain *c, int fd, int wait_ms)
 static void watch(struct chain *c, int fd)
 {
 	struct told told = {0};
-	int wait_ms = -1;
+	int wait_ms = RENEW_MS;
 
 	do {
 		if (bb_store_begin(&c->store))
@@ -254,8 +279,9 @@ static void put_offers(struct chain *c, struct offers *o)
 {
 	struct bb_store *s = c->store.env ? &c->store : NULL;
 	struct bb_block_template t = {0};
-	bool good = (!s || bb_store_begin(s)) && bb_template_from_offers(&t, s, &c->network,
-							 &c->arena, now(c), o->offer, o->count);
+	bool good = (!s || bb_store_begin(s)) &&
+		    bb_template_from_offers(
+			    &t, s, &c->network, &c->arena, chain_now(c), o->offer, o->count);
 
 	if (s)
 		bb_store_end(s);
@@ -268,15 +294,6 @@ static void put_offers(struct chain *c, struct offers *o)
 	} else if (!s || !chain_failed(c)) {
 		chain_error(c, 0, BB_SYSTEM, "out of memory");
 	}
-}
-
-/* Is there a store at all? */
-static bool has_store(const struct chain *c)
-{
-	char path[PATH_MAX];
-
-	return c->dir && snprintf(path, sizeof(path), "%s/chain", c->dir) < PATH_MAX &&
-	       (access(path, F_OK) == 0 || errno != ENOENT);
 }
 
 static int from_lines(struct chain *c)
@@ -301,5 +318,7 @@ int chain_template(struct chain *c)
 {
 	if (c->offers)
 		return from_lines(c);
-	return c->watch ? watch_store(c) : once(c);
+	if (c->watch)
+		return watch_store(c);
+	return has_store(c) ? once(c) : first(c);
 }

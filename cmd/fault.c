@@ -79,8 +79,8 @@ static noreturn void end(void)
 static void fallen(int number, siginfo_t *info, void *context)
 {
 	/* Sent by somebody, or our own: by default, as soon as this returns. */
-	if (info->si_code <= 0 ||
-		(!is_in_map(info->si_addr) && !is_in_lmdb(instruction(context)))) {
+	if (info->si_code <= 0 || (!store->in_lmdb && !is_in_map(info->si_addr) &&
+					  !is_in_lmdb(instruction(context)))) {
 		raise(number);
 		return;
 	}

@@ -49,7 +49,7 @@ static const char *block_bytes(
 			       ? NULL
 			       : "hex is odd or not hex";
 	/* The ledger knows for itself. */
-	if (!arrivaltx_without(&bare, &a->arena, doc, claims))
+	if (!bb_json_without(&bare, &a->arena, doc, claims))
 		return "out of memory";
 	if (!bb_blockline_read(&l, &why, &a->arena, &bare))
 		return why;

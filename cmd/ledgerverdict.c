@@ -1,23 +1,5 @@
 #include "ledgerverdict.h"
 
-static void member_int(struct bb_json_writer *w, const char *key, int64_t v)
-{
-	bb_json_key(w, key);
-	bb_json_i64(w, v);
-}
-
-static void member_hash(struct bb_json_writer *w, const char *key, const unsigned char hash[32])
-{
-	bb_json_key(w, key);
-	bb_json_hash(w, hash);
-}
-
-static void member_str(struct bb_json_writer *w, const char *key, const char *s)
-{
-	bb_json_key(w, key);
-	bb_json_str(w, s);
-}
-
 static void member_from(struct bb_json_writer *w, struct bb_span from)
 {
 	if (!from.len)
@@ -30,22 +12,22 @@ static void member_result(struct bb_json_writer *w, bool valid, enum bb_outcome 
 {
 	bb_json_key(w, "valid");
 	bb_json_bool(w, valid);
-	member_str(w, "result", bb_outcome_name(r));
+	bb_json_member_str(w, "result", bb_outcome_name(r));
 }
 
 static void open_verdict(struct bb_json_writer *w, const struct ledgerverdict *around)
 {
 	bb_json_open(w, '{');
-	member_str(w, "type", "verdict");
+	bb_json_member_str(w, "type", "verdict");
 	if (around->line)
-		member_int(w, "line", (int64_t)around->line);
+		bb_json_member_i64(w, "line", (int64_t)around->line);
 }
 
 static void close_verdict(struct bb_json_writer *w, const struct ledgerverdict *around)
 {
 	if (around->tip) {
-		member_hash(w, "tip", around->tip->id);
-		member_int(w, "height", around->tip->height);
+		bb_json_member_hash(w, "tip", around->tip->id);
+		bb_json_member_i64(w, "height", around->tip->height);
 	}
 	bb_json_close(w, '}');
 	bb_json_end_line(w);
@@ -59,7 +41,7 @@ void ledgerverdict_put(struct bb_buf *out, const struct ledgerverdict *around,
 	struct bb_json_writer w = {.buf = out};
 
 	open_verdict(&w, around);
-	member_hash(&w, "id", v->id);
+	bb_json_member_hash(&w, "id", v->id);
 	member_from(&w, around->from);
 	member_result(&w, v->valid, r);
 	bb_json_failure(&w, v);
@@ -71,8 +53,8 @@ void ledgerverdict_put(struct bb_buf *out, const struct ledgerverdict *around,
 
 static void members_ids(struct bb_json_writer *w, const struct bb_acceptance *r)
 {
-	member_hash(w, "id", r->verdict.id);
-	member_hash(w, "wtxid", r->wtxid);
+	bb_json_member_hash(w, "id", r->verdict.id);
+	bb_json_member_hash(w, "wtxid", r->wtxid);
 }
 
 static void member_replaced(struct bb_json_writer *w, const struct bb_acceptance *r)
@@ -92,12 +74,12 @@ static void members_acceptance(
 	member_result(w, r->verdict.valid, r->outcome);
 	bb_json_failure(w, &r->verdict);
 	if (r->vsize) {
-		member_int(w, "fee", r->fee_sat);
-		member_int(w, "vsize", r->vsize);
+		bb_json_member_i64(w, "fee", r->fee_sat);
+		bb_json_member_i64(w, "vsize", r->vsize);
 	}
 	if (effective && r->effective.size) {
-		member_int(w, "effective_fee", r->effective.fee_sat);
-		member_int(w, "effective_vsize", r->effective.size);
+		bb_json_member_i64(w, "effective_fee", r->effective.fee_sat);
+		bb_json_member_i64(w, "effective_vsize", r->effective.size);
 	}
 	member_replaced(w, r);
 }
@@ -124,9 +106,9 @@ void ledgerverdict_put_package(struct bb_buf *out, const struct ledgerverdict *a
 	member_from(&w, around->from);
 	member_result(&w, valid, valid ? BB_OUTCOME_ACCEPTED : BB_OUTCOME_REFUSED);
 	if (!valid)
-		member_str(&w, "error", r->error);
+		bb_json_member_str(&w, "error", r->error);
 	if (r->detail[0])
-		member_str(&w, "detail", r->detail);
+		bb_json_member_str(&w, "detail", r->detail);
 	bb_json_key(&w, "txs");
 	bb_json_open(&w, '[');
 	for (size_t i = 0; i < r->count; i++) {

@@ -8,6 +8,14 @@ bool bb_span_equal(struct bb_span a, struct bb_span b)
 	return a.len == b.len && (a.len == 0 || memcmp(a.data, b.data, a.len) == 0);
 }
 
+bool bb_span_is_among(struct bb_span a, const char *const *strings)
+{
+	while (*strings)
+		if (bb_span_is(a, *strings++))
+			return true;
+	return false;
+}
+
 void bb_wipe(void *p, size_t len)
 {
 	if (len)

@@ -28,6 +28,8 @@ static inline bool bb_span_is(struct bb_span a, const char *string)
 
 	return a.len == len && memcmp(a.data, string, len) == 0;
 }
+/* ... or of one in a NULL-terminated list? */
+bool bb_span_is_among(struct bb_span a, const char *const *strings);
 
 /* Overwrite secrets; the compiler may not leave it out. */
 void bb_wipe(void *p, size_t len);

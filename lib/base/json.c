@@ -231,6 +231,29 @@ bool bb_json_int(int64_t *out, const struct bb_json *v, int64_t min, int64_t max
 	return *out >= min && *out <= max;
 }
 
+bool bb_json_without(struct bb_json *out, struct bb_arena *a, const struct bb_json *object,
+	const char *const *names)
+{
+	struct bb_json *copy = bb_arena_array(a, object->count + 1, sizeof(*copy));
+	size_t n = 0;
+
+	if (!copy)
+		return false;
+	for (const struct bb_json *v = object->child; v; v = v->next) {
+		if (bb_span_is_among(v->key, names))
+			continue;
+		copy[n] = *v;
+		copy[n].next = NULL;
+		if (n)
+			copy[n - 1].next = &copy[n];
+		n++;
+	}
+	*out = *object;
+	out->child = n ? copy : NULL;
+	out->count = n;
+	return true;
+}
+
 /* Writing. */
 
 static void before_value(struct bb_json_writer *w)
@@ -393,13 +416,7 @@ void bb_json_end_line(struct bb_json_writer *w)
 void bb_json_others(
 	struct bb_json_writer *w, const struct bb_json *object, const char *const *known)
 {
-	for (const struct bb_json *v = object->child; v; v = v->next) {
-		const char *const *k = known;
-		while (*k && !bb_span_is(v->key, *k))
-			k++;
-		if (*k)
-			continue;
-		bb_json_key_span(w, v->key);
-		bb_json_raw(w, v->raw);
-	}
+	for (const struct bb_json *v = object->child; v; v = v->next)
+		if (!bb_span_is_among(v->key, known))
+			bb_json_member_raw(w, v);
 }

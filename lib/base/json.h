@@ -51,6 +51,10 @@ const struct bb_json *bb_json_find(const struct bb_json *object, const char *key
 bool bb_json_is(const struct bb_json *v, const char *string);
 /* An integer without fraction or exponent that lies in [min, max]; else false. */
 bool bb_json_int(int64_t *out, const struct bb_json *v, int64_t min, int64_t max);
+/* The object without the members that the NULL-terminated list names; in the arena, and borrows
+ * from the object. False: memory. */
+bool bb_json_without(struct bb_json *out, struct bb_arena *a, const struct bb_json *object,
+	const char *const *names);
 
 /* The writer: appends to a buffer, puts the commas itself. Zero-initialise but for buf; one
  * writer may write many values, each followed by bb_json_end_line or the caller's own. */
@@ -80,6 +84,36 @@ void bb_json_null(struct bb_json_writer *w);
 /* A value as it stood in a line. */
 void bb_json_raw(struct bb_json_writer *w, struct bb_span raw);
 void bb_json_end_line(struct bb_json_writer *w);
+
+/* Members: a key and its value. */
+static inline void bb_json_member_i64(struct bb_json_writer *w, const char *key, int64_t v)
+{
+	bb_json_key(w, key);
+	bb_json_i64(w, v);
+}
+static inline void bb_json_member_str(struct bb_json_writer *w, const char *key, const char *s)
+{
+	bb_json_key(w, key);
+	bb_json_str(w, s);
+}
+static inline void bb_json_member_hex(
+	struct bb_json_writer *w, const char *key, struct bb_span bytes)
+{
+	bb_json_key(w, key);
+	bb_json_hex(w, bytes);
+}
+static inline void bb_json_member_hash(
+	struct bb_json_writer *w, const char *key, const unsigned char hash[32])
+{
+	bb_json_key(w, key);
+	bb_json_hash(w, hash);
+}
+/* One as it stood in a line. */
+static inline void bb_json_member_raw(struct bb_json_writer *w, const struct bb_json *v)
+{
+	bb_json_key_span(w, v->key);
+	bb_json_raw(w, v->raw);
+}
 
 /* All members but those named in the NULL-terminated list, unchanged, in order. */
 void bb_json_others(

@@ -332,24 +332,12 @@ bool bb_blockline_read(
 
 /* Writing. */
 
-static void member_int(struct bb_json_writer *w, const char *key, int64_t v)
-{
-	bb_json_key(w, key);
-	bb_json_i64(w, v);
-}
-
-static void member_hash(struct bb_json_writer *w, const char *key, const unsigned char hash[32])
-{
-	bb_json_key(w, key);
-	bb_json_hash(w, hash);
-}
-
 static void member_id(struct bb_json_writer *w, const struct bb_header *h)
 {
 	unsigned char id[32];
 
 	bb_header_hash(id, h);
-	member_hash(w, "id", id);
+	bb_json_member_hash(w, "id", id);
 }
 
 static void member_previous(struct bb_json_writer *w, const struct bb_header *h)
@@ -357,7 +345,7 @@ static void member_previous(struct bb_json_writer *w, const struct bb_header *h)
 	static const unsigned char zero[32];
 
 	if (memcmp(h->prev, zero, 32) != 0) {
-		member_hash(w, "previousblockhash", h->prev);
+		bb_json_member_hash(w, "previousblockhash", h->prev);
 	} else {
 		bb_json_key(w, "previousblockhash");
 		bb_json_null(w);
@@ -366,8 +354,8 @@ static void member_previous(struct bb_json_writer *w, const struct bb_header *h)
 
 static void members_work(struct bb_json_writer *w, const struct bb_header *h)
 {
-	member_int(w, "nonce", h->nonce);
-	member_int(w, "bits", h->bits);
+	bb_json_member_i64(w, "nonce", h->nonce);
+	bb_json_member_i64(w, "bits", h->bits);
 	bb_json_key(w, "difficulty");
 	bb_json_double(w, bb_difficulty(h->bits));
 }
@@ -375,9 +363,9 @@ static void members_work(struct bb_json_writer *w, const struct bb_header *h)
 void bb_json_header(struct bb_json_writer *w, const struct bb_header *h)
 {
 	member_id(w, h);
-	member_int(w, "version", (uint32_t)h->version);
-	member_int(w, "timestamp", h->time);
-	member_hash(w, "merkle_root", h->merkle_root);
+	bb_json_member_i64(w, "version", (uint32_t)h->version);
+	bb_json_member_i64(w, "timestamp", h->time);
+	bb_json_member_hash(w, "merkle_root", h->merkle_root);
 	member_previous(w, h);
 	members_work(w, h);
 }
@@ -397,7 +385,7 @@ static void member_mediantime(struct bb_json_writer *w, const struct bb_blocklin
 		memcpy(with.prev_times, c->prev_times + skip,
 			with.prev_time_count * sizeof(*with.prev_times));
 		with.prev_times[with.prev_time_count++] = l->block.header.time;
-		member_int(w, "mediantime", bb_claims_mtp(&with));
+		bb_json_member_i64(w, "mediantime", bb_claims_mtp(&with));
 	} else if (stated) {
 		bb_json_key(w, "mediantime");
 		bb_json_raw(w, stated->raw);
@@ -435,13 +423,13 @@ void bb_json_block(
 
 	member_id(w, h);
 	if (l->claims.height >= 0)
-		member_int(w, "height", l->claims.height);
-	member_int(w, "version", (uint32_t)h->version);
-	member_int(w, "timestamp", h->time);
-	member_int(w, "tx_count", (int64_t)l->block.tx_count);
-	member_int(w, "size", (int64_t)bb_block_size(&l->block));
-	member_int(w, "weight", bb_block_weight(&l->block));
-	member_hash(w, "merkle_root", h->merkle_root);
+		bb_json_member_i64(w, "height", l->claims.height);
+	bb_json_member_i64(w, "version", (uint32_t)h->version);
+	bb_json_member_i64(w, "timestamp", h->time);
+	bb_json_member_i64(w, "tx_count", (int64_t)l->block.tx_count);
+	bb_json_member_i64(w, "size", (int64_t)bb_block_size(&l->block));
+	bb_json_member_i64(w, "weight", bb_block_weight(&l->block));
+	bb_json_member_hash(w, "merkle_root", h->merkle_root);
 	member_previous(w, h);
 	member_mediantime(w, l);
 	members_work(w, h);

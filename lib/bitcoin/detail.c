@@ -43,8 +43,7 @@ static bool fixed_detail(char out[BB_DETAIL_SIZE], const char *reason)
 	return false;
 }
 
-/* An amount in bitcoin, with at least two decimals, as Core prints money. */
-static void money(char out[32], int64_t sat)
+void bb_money_text(char out[32], int64_t sat)
 {
 	int len = snprintf(out, 32, "%" PRId64 ".%08" PRId64, sat / BB_COIN, sat % BB_COIN);
 
@@ -76,8 +75,8 @@ static bool inputs_detail(char out[BB_DETAIL_SIZE], const char *reason, const st
 		paid += tx->out[i].value_sat;
 	if (in >= paid)
 		return false;
-	money(in_text, in);
-	money(out_text, paid);
+	bb_money_text(in_text, in);
+	bb_money_text(out_text, paid);
 	snprintf(out, BB_DETAIL_SIZE, "value in (%s) < value out (%s)", in_text, out_text);
 	return true;
 }

@@ -8,6 +8,8 @@
 
 enum { BB_DETAIL_SIZE = 384 };
 
+/* An amount in bitcoin, with at least two decimals, as Core prints money. */
+void bb_money_text(char out[32], int64_t sat);
 /* Of a loose transaction; height -1: not claimed. */
 void bb_tx_detail(char out[BB_DETAIL_SIZE], const char *reason, const struct bb_tx *tx,
 	const struct bb_prevout *prevouts, int64_t height, int64_t maturity);

@@ -263,19 +263,14 @@ static void put_results(struct bb_json_writer *w, const struct bb_verdict *v)
 
 void bb_json_failure(struct bb_json_writer *w, const struct bb_verdict *v)
 {
-	if (v->error[0]) {
-		bb_json_key(w, "error");
-		bb_json_str(w, v->error);
-	}
+	if (v->error[0])
+		bb_json_member_str(w, "error", v->error);
 	if (v->detail[0]) {
-		bb_json_key(w, "detail");
-		bb_json_str(w, v->detail);
+		bb_json_member_str(w, "detail", v->detail);
 	}
 	if (v->has_input) {
-		bb_json_key(w, "script_error");
-		bb_json_str(w, bb_script_error_name(v->script_error));
-		bb_json_key(w, "input");
-		bb_json_i64(w, (int64_t)v->input);
+		bb_json_member_str(w, "script_error", bb_script_error_name(v->script_error));
+		bb_json_member_i64(w, "input", (int64_t)v->input);
 	}
 }
 
@@ -297,14 +292,10 @@ void bb_put_verdict(struct bb_buf *out, const struct bb_verdict *v, uint64_t lin
 	struct bb_json_writer w = {.buf = out};
 
 	bb_json_open(&w, '{');
-	bb_json_key(&w, "type");
-	bb_json_str(&w, "verdict");
-	bb_json_key(&w, "line");
-	bb_json_i64(&w, (int64_t)line);
-	if (has_id) {
-		bb_json_key(&w, "id");
-		bb_json_hash(&w, v->id);
-	}
+	bb_json_member_str(&w, "type", "verdict");
+	bb_json_member_i64(&w, "line", (int64_t)line);
+	if (has_id)
+		bb_json_member_hash(&w, "id", v->id);
 	if (from.len) {
 		bb_json_key(&w, "from");
 		bb_json_raw(&w, from);

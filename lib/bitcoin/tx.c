@@ -10,6 +10,8 @@ enum {
 	MIN_TXOUT = 9,
 };
 
+const struct bb_prevout bb_prevout_unknown = {.height = -1, .coinbase = -1, .mtp = -1};
+
 /* A count of elements of at least min_size bytes each: more than can follow is bad, so that a
  * lying count allocates nothing. */
 static size_t get_count(struct bb_reader *r, size_t min_size)
@@ -216,11 +218,6 @@ int64_t bb_tx_weight(const struct bb_tx *tx)
 	return (int64_t)(3 * bb_tx_base_size(tx) + bb_tx_total_size(tx));
 }
 
-int64_t bb_tx_vsize(const struct bb_tx *tx)
-{
-	return (bb_tx_weight(tx) + BB_WITNESS_SCALE - 1) / BB_WITNESS_SCALE;
-}
-
 bool bb_outpoint_is_null(const struct bb_outpoint *o)
 {
 	static const unsigned char zero[32];
@@ -231,6 +228,27 @@ bool bb_outpoint_is_null(const struct bb_outpoint *o)
 bool bb_outpoint_equal(const struct bb_outpoint *a, const struct bb_outpoint *b)
 {
 	return a->vout == b->vout && memcmp(a->txid, b->txid, 32) == 0;
+}
+
+bool bb_has_sequence_lock(const struct bb_tx *tx, const struct bb_txin *in)
+{
+	return tx->version >= 2 && !(in->sequence & BB_SEQUENCE_DISABLE);
+}
+
+bool bb_tx_spends(const struct bb_tx *tx, const struct bb_outpoint *o)
+{
+	for (size_t i = 0; i < tx->in_count; i++)
+		if (bb_outpoint_equal(&tx->in[i].prevout, o))
+			return true;
+	return false;
+}
+
+bool bb_tx_spends_from(const struct bb_tx *tx, const unsigned char txid[32])
+{
+	for (size_t i = 0; i < tx->in_count; i++)
+		if (memcmp(tx->in[i].prevout.txid, txid, 32) == 0)
+			return true;
+	return false;
 }
 
 bool bb_tx_is_coinbase(const struct bb_tx *tx)

@@ -60,6 +60,7 @@ struct bb_prevout {
 	int coinbase; /* 0, 1 or -1 */
 	int64_t mtp;  /* median time past of the block before the coin's */
 };
+extern const struct bb_prevout bb_prevout_unknown;
 
 /* Read one transaction off the reader; false when malformed as Core finds ("superfluous
  * witness", unknown flags, absurd counts) or memory is out. With `witness` false, only the
@@ -77,11 +78,19 @@ void bb_tx_wtxid(unsigned char out[32], const struct bb_tx *tx);
 size_t bb_tx_base_size(const struct bb_tx *tx);	 /* bytes without witness */
 size_t bb_tx_total_size(const struct bb_tx *tx); /* bytes with it */
 int64_t bb_tx_weight(const struct bb_tx *tx);	 /* 3 * base + total */
-/* Virtual size: weight / 4 rounded up. */
-int64_t bb_tx_vsize(const struct bb_tx *tx);
+/* Virtual size, in vbytes, of a weight. */
+static inline int64_t bb_vsize(int64_t weight)
+{
+	return (weight + BB_WITNESS_SCALE - 1) / BB_WITNESS_SCALE;
+}
 
 bool bb_outpoint_is_null(const struct bb_outpoint *o);
 bool bb_outpoint_equal(const struct bb_outpoint *a, const struct bb_outpoint *b);
+/* BIP 68: does the input's sequence say how old the coin must be? */
+bool bb_has_sequence_lock(const struct bb_tx *tx, const struct bb_txin *in);
+/* Does it spend that output; or any output of that transaction? */
+bool bb_tx_spends(const struct bb_tx *tx, const struct bb_outpoint *o);
+bool bb_tx_spends_from(const struct bb_tx *tx, const unsigned char txid[32]);
 /* One input with a null outpoint. */
 bool bb_tx_is_coinbase(const struct bb_tx *tx);
 bool bb_money_range(int64_t value_sat);

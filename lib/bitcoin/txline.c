@@ -76,13 +76,11 @@ static void find_prevout_keys(struct prevout_keys *k, const struct bb_json *o)
 	}
 }
 
-static const struct bb_prevout unknown = {.height = -1, .coinbase = -1, .mtp = -1};
-
 static bool get_prevout(struct job *j, struct bb_prevout *p, const struct bb_json *o)
 {
 	struct prevout_keys k = {0};
 
-	*p = unknown;
+	*p = bb_prevout_unknown;
 	if (!o || o->type == BB_JSON_NULL)
 		return true;
 	if (o->type != BB_JSON_OBJECT)
@@ -190,7 +188,7 @@ static bool apply_prevtx(
 	if (first < count && spends[first].proven)
 		return true; /* the same again must not cost the same again */
 	for (i = first; i < count && memcmp(spends[i].outpoint->txid, txid, 32) == 0; i++) {
-		struct bb_prevout p = unknown;
+		struct bb_prevout p = bb_prevout_unknown;
 		uint32_t vout = spends[i].outpoint->vout;
 		if (vout >= tx->out_count)
 			return bad(j, "prevtxs: an input spends an output that is not there");
@@ -459,7 +457,7 @@ static bool get_tx(
 	if (!*prevouts)
 		return bad(j, "out of memory");
 	for (size_t i = 0; i < tx->in_count; i++)
-		(*prevouts)[i] = unknown;
+		(*prevouts)[i] = bb_prevout_unknown;
 	return (!k->vin || get_inputs(j, tx, *prevouts, k->vin)) &&
 	       (!k->vout || get_outputs(j, tx, k->vout)) && check_ids(j, tx, k);
 }
@@ -523,24 +521,6 @@ static void close_text(struct bb_json_writer *w)
 	w->comma = true;
 }
 
-static void member_hash(struct bb_json_writer *w, const char *key, const unsigned char hash[32])
-{
-	bb_json_key(w, key);
-	bb_json_hash(w, hash);
-}
-
-static void member_int(struct bb_json_writer *w, const char *key, int64_t v)
-{
-	bb_json_key(w, key);
-	bb_json_i64(w, v);
-}
-
-static void member_hex(struct bb_json_writer *w, const char *key, struct bb_span bytes)
-{
-	bb_json_key(w, key);
-	bb_json_hex(w, bytes);
-}
-
 static void member_asm(struct bb_json_writer *w, const char *key, struct bb_span script)
 {
 	open_text(w, key);
@@ -566,24 +546,23 @@ static void member_address(
 static void members_output(struct bb_json_writer *w, struct bb_span script, int64_t value_sat,
 	const struct bb_network *n)
 {
-	member_hex(w, "scriptpubkey", script);
+	bb_json_member_hex(w, "scriptpubkey", script);
 	member_asm(w, "scriptpubkey_asm", script);
-	bb_json_key(w, "scriptpubkey_type");
-	bb_json_str(w, bb_script_type_name(bb_script_type(script)));
+	bb_json_member_str(w, "scriptpubkey_type", bb_script_type_name(bb_script_type(script)));
 	member_address(w, script, n);
-	member_int(w, "value", value_sat);
+	bb_json_member_i64(w, "value", value_sat);
 }
 
 static void members_claims(struct bb_json_writer *w, const struct bb_prevout *p)
 {
 	if (p->height >= 0)
-		member_int(w, "height", p->height);
+		bb_json_member_i64(w, "height", p->height);
 	if (p->coinbase >= 0) {
 		bb_json_key(w, "coinbase");
 		bb_json_bool(w, p->coinbase);
 	}
 	if (p->mtp >= 0)
-		member_int(w, "mtp", p->mtp);
+		bb_json_member_i64(w, "mtp", p->mtp);
 }
 
 void bb_json_prevout(
@@ -603,8 +582,8 @@ void bb_json_prevouts(struct bb_json_writer *w, const struct bb_prevout *prevout
 			continue;
 		}
 		bb_json_open(w, '{');
-		member_hex(w, "scriptpubkey", prevouts[i].script);
-		member_int(w, "value", prevouts[i].value_sat);
+		bb_json_member_hex(w, "scriptpubkey", prevouts[i].script);
+		bb_json_member_i64(w, "value", prevouts[i].value_sat);
 		members_claims(w, &prevouts[i]);
 		bb_json_close(w, '}');
 	}
@@ -629,8 +608,8 @@ static void put_input(struct bb_json_writer *w, const struct bb_txin *in,
 		"scriptsig_asm", "witness", "is_coinbase", "sequence", NULL};
 
 	bb_json_open(w, '{');
-	member_hash(w, "txid", in->prevout.txid);
-	member_int(w, "vout", in->prevout.vout);
+	bb_json_member_hash(w, "txid", in->prevout.txid);
+	bb_json_member_i64(w, "vout", in->prevout.vout);
 	bb_json_key(w, "prevout");
 	if (p && p->known) {
 		bb_json_open(w, '{');
@@ -639,12 +618,12 @@ static void put_input(struct bb_json_writer *w, const struct bb_txin *in,
 	} else {
 		bb_json_null(w);
 	}
-	member_hex(w, "scriptsig", in->script_sig);
+	bb_json_member_hex(w, "scriptsig", in->script_sig);
 	member_asm(w, "scriptsig_asm", in->script_sig);
 	member_witness(w, in);
 	bb_json_key(w, "is_coinbase");
 	bb_json_bool(w, bb_outpoint_is_null(&in->prevout));
-	member_int(w, "sequence", in->sequence);
+	bb_json_member_i64(w, "sequence", in->sequence);
 	if (old)
 		bb_json_others(w, old, known);
 	bb_json_close(w, '}');
@@ -679,9 +658,9 @@ void bb_json_tx(struct bb_json_writer *w, const struct bb_tx *tx,
 	int64_t fee_sat;
 
 	bb_tx_txid(txid, tx);
-	member_hash(w, "txid", txid);
-	member_int(w, "version", tx->version);
-	member_int(w, "locktime", tx->locktime);
+	bb_json_member_hash(w, "txid", txid);
+	bb_json_member_i64(w, "version", tx->version);
+	bb_json_member_i64(w, "locktime", tx->locktime);
 	bb_json_key(w, "vin");
 	bb_json_open(w, '[');
 	for (size_t i = 0; i < tx->in_count; i++) {
@@ -697,27 +676,13 @@ void bb_json_tx(struct bb_json_writer *w, const struct bb_tx *tx,
 		bb_json_close(w, '}');
 	}
 	bb_json_close(w, ']');
-	member_int(w, "size", (int64_t)bb_tx_total_size(tx));
-	member_int(w, "weight", bb_tx_weight(tx));
+	bb_json_member_i64(w, "size", (int64_t)bb_tx_total_size(tx));
+	bb_json_member_i64(w, "weight", bb_tx_weight(tx));
 	if (fee(&fee_sat, tx, prevouts))
-		member_int(w, "fee", fee_sat);
+		bb_json_member_i64(w, "fee", fee_sat);
 }
 
 /* The same line again, of a transaction that has gained signatures. */
-
-static void member_raw(struct bb_json_writer *w, const struct bb_json *v)
-{
-	bb_json_key_span(w, v->key);
-	bb_json_raw(w, v->raw);
-}
-
-static bool is_among(struct bb_span key, const char *const *names)
-{
-	while (names && *names)
-		if (bb_span_is(key, *names++))
-			return true;
-	return false;
-}
 
 /* Behind which member of an input the witness goes when it had none: Esplora's order. A lean
  * line's input, without scriptsig, has its witness in the hex. */
@@ -738,16 +703,16 @@ static void rewrite_input(struct bb_json_writer *w, const struct bb_txin *in,
 
 	bb_json_open(w, '{');
 	for (const struct bb_json *v = o->child; v; v = v->next) {
-		if (is_among(v->key, edit->replaced))
+		if (edit->replaced && bb_span_is_among(v->key, edit->replaced))
 			continue;
 		if (bb_span_is(v->key, "scriptsig"))
-			member_hex(w, "scriptsig", in->script_sig);
+			bb_json_member_hex(w, "scriptsig", in->script_sig);
 		else if (bb_span_is(v->key, "scriptsig_asm"))
 			member_asm(w, "scriptsig_asm", in->script_sig);
 		else if (bb_span_is(v->key, "witness"))
 			member_witness(w, in);
 		else
-			member_raw(w, v);
+			bb_json_member_raw(w, v);
 		if (v == before)
 			member_witness(w, in);
 	}
@@ -786,7 +751,7 @@ static void member_bytes(struct bb_json_writer *w, const struct bb_tx *tx)
 	struct bb_buf bytes = {0};
 
 	bb_put_tx(&bytes, tx, true);
-	member_hex(w, "hex", BB_SPAN(bytes.data, bytes.len));
+	bb_json_member_hex(w, "hex", BB_SPAN(bytes.data, bytes.len));
 	w->buf->failed |= bytes.failed;
 	bb_buf_free(&bytes);
 }
@@ -798,25 +763,25 @@ static void rewrite_member(struct bb_json_writer *w, const struct bb_txline *l,
 	int64_t fee_sat;
 
 	if (v->type == BB_JSON_NULL) {
-		member_raw(w, v);
+		bb_json_member_raw(w, v);
 	} else if (bb_span_is(v->key, "hex")) {
 		member_bytes(w, &l->tx);
 	} else if (bb_span_is(v->key, "txid")) {
 		bb_tx_txid(id, &l->tx);
-		member_hash(w, "txid", id);
+		bb_json_member_hash(w, "txid", id);
 	} else if (bb_span_is(v->key, "wtxid")) {
 		bb_tx_wtxid(id, &l->tx);
-		member_hash(w, "wtxid", id);
+		bb_json_member_hash(w, "wtxid", id);
 	} else if (bb_span_is(v->key, "size")) {
-		member_int(w, "size", (int64_t)bb_tx_total_size(&l->tx));
+		bb_json_member_i64(w, "size", (int64_t)bb_tx_total_size(&l->tx));
 	} else if (bb_span_is(v->key, "weight")) {
-		member_int(w, "weight", bb_tx_weight(&l->tx));
+		bb_json_member_i64(w, "weight", bb_tx_weight(&l->tx));
 	} else if (bb_span_is(v->key, "fee") && fee(&fee_sat, &l->tx, l->prevouts)) {
-		member_int(w, "fee", fee_sat);
+		bb_json_member_i64(w, "fee", fee_sat);
 	} else if (v == l->vin) {
 		rewrite_inputs(w, l, edit);
 	} else if (!bb_span_is(v->key, "checked") && !bb_span_is(v->key, "vin")) {
-		member_raw(w, v);
+		bb_json_member_raw(w, v);
 	}
 }
 

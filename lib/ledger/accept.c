@@ -1,6 +1,5 @@
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "ledger/accept_inside.h"
 
@@ -49,42 +48,6 @@ bool bb_accept_refuse_fee(
 	return false;
 }
 
-bool bb_accept_no_memory(struct bb_store *s)
-{
-	if (!s->why)
-		s->why = "out of memory";
-	return false;
-}
-
-bool bb_tx_spends_from(const struct bb_tx *tx, const unsigned char txid[32])
-{
-	for (size_t i = 0; i < tx->in_count; i++)
-		if (memcmp(tx->in[i].prevout.txid, txid, 32) == 0)
-			return true;
-	return false;
-}
-
-/* Sets of numbers. */
-
-static int compare_numbers(const void *a, const void *b)
-{
-	const uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-
-	return (x > y) - (x < y);
-}
-
-void bb_numbers_unique(uint64_t *numbers, size_t *count)
-{
-	size_t n = 0;
-
-	if (*count)
-		qsort(numbers, *count, sizeof(*numbers), compare_numbers);
-	for (size_t i = 0; i < *count; i++)
-		if (!n || numbers[n - 1] != numbers[i])
-			numbers[n++] = numbers[i];
-	*count = n;
-}
-
 /* Is it, or what depends on it, a parent of this one? */
 static bool is_ancestor(struct bb_attempt *t, const struct bb_candidate *c, uint64_t number)
 {
@@ -121,14 +84,6 @@ static bool check_disjoint(struct bb_attempt *t, struct bb_candidate *c)
 
 /* Ephemeral dust: who spends from a transaction that has some, spends it too. */
 
-static bool spends(const struct bb_tx *tx, const struct bb_outpoint *o)
-{
-	for (size_t i = 0; i < tx->in_count; i++)
-		if (bb_outpoint_equal(&tx->in[i].prevout, o))
-			return true;
-	return false;
-}
-
 static bool spends_dust_of(const struct bb_policy *policy, const struct bb_tx *tx,
 	const unsigned char parent_txid[32], const struct bb_tx *parent)
 {
@@ -137,7 +92,8 @@ static bool spends_dust_of(const struct bb_policy *policy, const struct bb_tx *t
 	memcpy(o.txid, parent_txid, 32);
 	for (o.vout = 0; o.vout < parent->out_count; o.vout++) {
 		const struct bb_txout *out = &parent->out[o.vout];
-		if (out->value_sat < bb_dust_limit(policy, out->script) && !spends(tx, &o))
+		if (out->value_sat < bb_dust_limit(policy, out->script) &&
+			!bb_tx_spends(tx, &o))
 			return false;
 	}
 	return true;
@@ -148,13 +104,9 @@ static bool parent_dust_is_spent(struct bb_attempt *t, const struct bb_candidate
 	struct bb_pool_entry e;
 	struct bb_tx parent;
 
-	if (!bb_pool_get(&e, t->s, c->parents[i]))
-		return false;
-	if (!bb_tx_parse(&parent, e.bytes, t->a)) {
-		t->s->why = "the store is damaged: a waiting transaction is none";
-		return false;
-	}
-	return spends_dust_of(t->p->policy, &c->in->tx, e.txid, &parent);
+	return bb_pool_get(&e, t->s, c->parents[i]) &&
+	       bb_pool_parse_tx(&parent, t->a, t->s, &e) &&
+	       spends_dust_of(t->p->policy, &c->in->tx, e.txid, &parent);
 }
 
 bool bb_accept_dust_spends(struct bb_attempt *t, struct bb_candidate *c)
@@ -206,7 +158,7 @@ bool bb_accept_scripts(struct bb_attempt *t, struct bb_candidate *c)
 		       bb_accept_refuse(c->result, c->in->mark_standard, "%s", "");
 	if (!bb_run_scripts(&r, t->a, t->p->vm, t->p->parallel, &c->in->tx, 1, c->prevouts,
 		    NULL, SIZE_MAX, BB_VERIFY_STANDARD))
-		return bb_accept_no_memory(t->s);
+		return bb_store_no_memory(t->s);
 	if (r.failed == SIZE_MAX)
 		return true;
 	snprintf(reason, sizeof(reason), "mempool-script-verify-flag-failed (%s)",
@@ -229,7 +181,7 @@ static bool list_replaced(struct bb_attempt *t)
 
 	r->replaced = bb_arena_array(t->a, r->replaced_count, sizeof(*r->replaced));
 	if (!r->replaced && r->replaced_count)
-		return bb_accept_no_memory(t->s);
+		return bb_store_no_memory(t->s);
 	for (size_t i = 0; i < r->replaced_count; i++) {
 		if (!bb_pool_get(&e, t->s, gone[i]))
 			return false;
@@ -287,7 +239,7 @@ bool bb_attempt_begin(struct bb_attempt *t, struct bb_pool *p, struct bb_arena *
 	t->tx = bb_arena_array(a, count, sizeof(*t->tx));
 	t->change = bb_change_new(t->s, p->policy, a);
 	if (!t->tx || !t->change)
-		return bb_accept_no_memory(t->s);
+		return bb_store_no_memory(t->s);
 	for (size_t i = 0; i < count; i++) {
 		t->tx[i].in = in[i];
 		t->tx[i].result = &results[i];
@@ -336,8 +288,7 @@ static void soften(struct bb_acceptance *r, const struct bb_candidate *c)
 
 	if (c->missing) {
 		r->outcome = BB_OUTCOME_ORPHAN;
-	} else if (strcmp(v->error, "txn-already-in-mempool") == 0 ||
-		   strcmp(v->error, "txn-already-known") == 0) {
+	} else if (c->present) {
 		r->outcome = BB_OUTCOME_DUPLICATE;
 		v->valid = true;
 		v->error[0] = '\0';

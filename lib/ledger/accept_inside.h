@@ -21,6 +21,7 @@ struct bb_candidate {
 	const struct bb_incoming_tx *in;
 	struct bb_acceptance *result;
 	bool judged;  /* the result says something */
+	bool present; /* it waits already, or its outputs are coins */
 	bool missing; /* inputs are not there */
 	struct bb_prevout *prevouts;
 	struct bb_pool_entry entry;
@@ -67,17 +68,7 @@ bool bb_accept_refuse(struct bb_acceptance *r, const char *reason, const char *f
 	__attribute__((format(printf, 3, 4)));
 bool bb_accept_refuse_fee(struct bb_acceptance *r, struct bb_feerate paid, const char *reason,
 	const char *detail);
-/* Memory is out: false, and s->why says so. */
-bool bb_accept_no_memory(struct bb_store *s);
-/* Does it spend an output of that transaction? */
-bool bb_tx_spends_from(const struct bb_tx *tx, const unsigned char txid[32]);
-void bb_numbers_unique(uint64_t *numbers, size_t *count);
 
-/* vbytes, of an adjusted weight. */
-static inline int64_t bb_adjusted_vsize(int64_t weight)
-{
-	return (weight + BB_WITNESS_SCALE - 1) / BB_WITNESS_SCALE;
-}
 static inline struct bb_feerate bb_candidate_rate(const struct bb_candidate *c)
 {
 	return (struct bb_feerate){c->entry.fee_sat, c->result->vsize};
@@ -99,6 +90,9 @@ static inline struct bb_id_text bb_id_text(const unsigned char id[32])
 bool bb_accept_precheck(struct bb_attempt *t, struct bb_candidate *c);
 /* Is that enough for the mempool and for relay? (CheckFeeRate) */
 bool bb_accept_fee(struct bb_attempt *t, struct bb_acceptance *r, struct bb_feerate paid);
+
+/* package.c: the whole of it is refused. Always false. */
+bool bb_package_refuse(struct bb_package_acceptance *r, const char *error, const char *detail);
 
 /* replace.c */
 

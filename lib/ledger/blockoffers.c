@@ -448,7 +448,7 @@ bool bb_template_from_offers(struct bb_block_template *t, struct bb_store *s,
 	if (fill(&o))
 		return true;
 memory:
-	if (s && !s->why)
-		s->why = "out of memory";
+	if (s)
+		bb_store_no_memory(s);
 	return false;
 }

@@ -1,14 +1,7 @@
 #include "ledger/blocktemplate.h"
 
-#include <inttypes.h>
-#include <stdio.h>
-
-#include "base/hex.h"
 #include "bitcoin/genesis.h"
-#include "bitcoin/merkle.h"
-#include "bitcoin/pow.h"
 #include "bitcoin/retarget.h"
-#include "crypto/hash.h"
 #include "ledger/template_inside.h"
 
 enum {
@@ -104,13 +97,13 @@ bool bb_filling_begin(struct bb_filling *f, struct bb_store *s, int64_t now, boo
 	f->room = count < MOST ? (size_t)count : MOST;
 	t->tx = bb_arena_alloc(f->arena, f->room * sizeof(*t->tx));
 	if (!t->tx && s)
-		s->why = "out of memory";
+		bb_store_no_memory(s);
 	return t->tx && get_bits(t, s, f->network);
 }
 
 bool bb_filling_ends(struct bb_feerate chunk)
 {
-	const int64_t vsize = (chunk.size + BB_WITNESS_SCALE - 1) / BB_WITNESS_SCALE;
+	const int64_t vsize = bb_vsize(chunk.size);
 
 	return bb_feerate_compare((struct bb_feerate){chunk.fee_sat, vsize},
 		       (struct bb_feerate){BB_TEMPLATE_MIN_RATE, 1000}) < 0;
@@ -167,13 +160,6 @@ struct walk {
 	uint32_t *mate; /* of each transaction: the one before it of its cluster; 0: none */
 };
 
-static bool fail(struct bb_store *s, const char *why)
-{
-	if (!s->why)
-		s->why = why;
-	return false;
-}
-
 static struct progress *probe(struct progress *slot, size_t slots, uint64_t cluster)
 {
 	size_t i = (size_t)((cluster * 0x9e3779b97f4a7c15u) >> 32) & (slots - 1);
@@ -189,7 +175,7 @@ static bool grow(struct walk *w)
 	struct progress *slot = bb_arena_array(w->f.arena, slots, sizeof(*slot));
 
 	if (!slot)
-		return fail(w->store, "out of memory");
+		return bb_store_no_memory(w->store);
 	for (size_t i = 0; i < w->slots; i++)
 		if (w->slot[i].last)
 			*probe(slot, slots, w->slot[i].cluster) = w->slot[i];
@@ -216,15 +202,16 @@ static bool remember(struct walk *w, uint64_t cluster, uint32_t last)
 }
 
 /* What it spends of those before it, once for each input, as Bitcoin Core lists them. */
-static bool find_depends(struct walk *w, struct bb_template_tx *x, uint32_t last)
+static bool find_depends(
+	struct walk *w, struct bb_template_tx *x, const struct bb_pool_entry *e, uint32_t last)
 {
 	const struct bb_block_template *t = w->f.t;
 	struct bb_tx tx;
 
-	if (!bb_tx_parse(&tx, x->bytes, w->f.arena))
-		return fail(w->store, "the store is damaged: a waiting transaction's bytes");
+	if (!bb_pool_parse_tx(&tx, w->f.arena, w->store, e))
+		return false;
 	if (!(x->depends = bb_arena_array(w->f.arena, tx.in_count, sizeof(*x->depends))))
-		return fail(w->store, "out of memory");
+		return bb_store_no_memory(w->store);
 	for (size_t i = 0; i < tx.in_count; i++)
 		for (uint32_t at = last; at; at = w->mate[at - 1])
 			if (memcmp(t->tx[at - 1].txid, tx.in[i].prevout.txid, 32) == 0)
@@ -245,7 +232,7 @@ static bool add_entry(
 	memcpy(x.wtxid, e->wtxid, 32);
 	at = bb_filling_add(&w->f, &x);
 	w->mate[w->f.t->tx_count - 1] = *last;
-	if (parents && !find_depends(w, at, *last))
+	if (parents && !find_depends(w, at, e, *last))
 		return false;
 	*last = (uint32_t)w->f.t->tx_count;
 	return true;
@@ -261,15 +248,14 @@ static bool get_entries(struct bb_pool_entry *e, int64_t *sigops_cost, bool *wit
 	*witness = false;
 	for (unsigned i = 0; i < k->count; i++) {
 		if (!bb_pool_get(&e[i], w->store, c->number[k->first + i]))
-			return fail(w->store,
-				"the store is damaged: a cluster's transaction is missing");
+			return bb_pool_damaged_cluster(w->store);
 		sum = bb_feerate_sum(
 			sum, (struct bb_feerate){e[i].fee_sat, e[i].adjusted_weight});
 		*sigops_cost += e[i].sigops_cost;
 		*witness |= memcmp(e[i].txid, e[i].wtxid, 32) != 0;
 	}
 	if (sum.fee_sat != k->rate.fee_sat || sum.size != k->rate.size)
-		return fail(w->store, "the store is damaged: a chunk is not its transactions");
+		return bb_pool_damaged_chunk(w->store);
 	return true;
 }
 
@@ -293,9 +279,8 @@ static bool take_chunk(struct walk *w, const struct bb_pool_chunk *k, bool *full
 		return true;
 	if (!bb_filling_fits(&w->f, k->rate, 0, k->count))
 		return skip(w, k, full);
-	if (!bb_pool_cluster(&c, w->store, k->cluster) || k->first > c.graph.count ||
-		k->count > c.graph.count - k->first)
-		return fail(w->store, "the store is damaged: a chunk without its cluster");
+	if (!bb_pool_chunk_cluster(&c, w->store, k))
+		return false;
 	if (!get_entries(e, &sigops_cost, &witness, w, k, &c))
 		return false;
 	if (!bb_filling_fits(&w->f, k->rate, sigops_cost, k->count) ||
@@ -317,12 +302,10 @@ static bool take_chunks(struct walk *w)
 		return false;
 	for (bool more = bb_cursor_first(&at); more && good && !full;
 		more = bb_cursor_next(&at)) {
-		if (!bb_pool_chunk(&k, &at))
-			good = fail(w->store, "the store is damaged: a chunk");
-		else if (bb_filling_ends(k.rate))
+		good = bb_pool_chunk(&k, &at);
+		if (!good || bb_filling_ends(k.rate))
 			break;
-		else
-			good = take_chunk(w, &k, &full);
+		good = take_chunk(w, &k, &full);
 	}
 	bb_cursor_close(&at);
 	return good && !w->store->why;
@@ -337,189 +320,6 @@ bool bb_template_from_pool(struct bb_block_template *t, struct bb_store *s,
 	if (!bb_filling_begin(&w.f, s, now, false, count))
 		return false;
 	if (!(w.mate = bb_arena_alloc(a, w.f.room * sizeof(*w.mate))))
-		return fail(s, "out of memory");
+		return bb_store_no_memory(s);
 	return !count || take_chunks(&w);
-}
-
-/* As a line. */
-
-static void member_int(struct bb_json_writer *w, const char *key, int64_t v)
-{
-	bb_json_key(w, key);
-	bb_json_i64(w, v);
-}
-
-static void member_str(struct bb_json_writer *w, const char *key, const char *v)
-{
-	bb_json_key(w, key);
-	bb_json_str(w, v);
-}
-
-static void member_hash(struct bb_json_writer *w, const char *key, const unsigned char v[32])
-{
-	bb_json_key(w, key);
-	bb_json_hash(w, v);
-}
-
-static void member_hex(struct bb_json_writer *w, const char *key, struct bb_span v)
-{
-	bb_json_key(w, key);
-	bb_json_hex(w, v);
-}
-
-static void member_empty(struct bb_json_writer *w, const char *key)
-{
-	bb_json_key(w, key);
-	bb_json_open(w, '{');
-	bb_json_close(w, '}');
-}
-
-static void member_words(struct bb_json_writer *w, const char *key, const char *const *words)
-{
-	bb_json_key(w, key);
-	bb_json_open(w, '[');
-	while (*words)
-		bb_json_str(w, *words++);
-	bb_json_close(w, ']');
-}
-
-/* BIP 9: "!" before a rule that a miner must know to make a block at all. */
-static void member_rules(struct bb_json_writer *w, bool segwit, bool signet)
-{
-	const char *rules[5] = {"csv"};
-	size_t count = 1;
-
-	if (segwit) {
-		rules[count++] = "!segwit";
-		rules[count++] = "taproot";
-	}
-	if (signet)
-		rules[count++] = "!signet";
-	member_words(w, "rules", rules);
-}
-
-/* Before segwit, its units are not the miner's: limits and sigops are a quarter (BIP 145). */
-static void put_tx(struct bb_json_writer *w, const struct bb_template_tx *tx, int scale)
-{
-	bb_json_open(w, '{');
-	member_hex(w, "data", tx->bytes);
-	member_hash(w, "txid", tx->txid);
-	member_hash(w, "hash", tx->wtxid);
-	bb_json_key(w, "depends");
-	bb_json_open(w, '[');
-	for (size_t i = 0; i < tx->depend_count; i++)
-		bb_json_i64(w, tx->depends[i]);
-	bb_json_close(w, ']');
-	member_int(w, "fee", tx->fee_sat);
-	member_int(w, "sigops", tx->sigops_cost / scale);
-	member_int(w, "weight", tx->weight);
-	bb_json_close(w, '}');
-}
-
-static void put_txs(struct bb_json_writer *w, const struct bb_block_template *t, int scale)
-{
-	bb_json_key(w, "transactions");
-	bb_json_open(w, '[');
-	for (size_t i = 0; i < t->tx_count; i++)
-		put_tx(w, &t->tx[i], scale);
-	bb_json_close(w, ']');
-}
-
-/* The output that commits to the witnesses, the coinbase's reserved value being zero (BIP 141).
- */
-static void member_commitment(struct bb_json_writer *w, const struct bb_block_template *t)
-{
-	unsigned char script[38] = {0x6a, 0x24, 0xaa, 0x21, 0xa9, 0xed};
-	unsigned char roots[64] = {0}; /* the witnesses', and that value */
-	struct bb_buf hashes = {0};
-	unsigned char(*leaf)[32] = (void *)bb_buf_room(&hashes, 32 * (t->tx_count + 1));
-
-	if (!leaf) {
-		w->buf->failed = true;
-		return;
-	}
-	memset(leaf[0], 0, 32);
-	for (size_t i = 0; i < t->tx_count; i++)
-		memcpy(leaf[i + 1], t->tx[i].wtxid, 32);
-	bb_merkle_root(roots, NULL, leaf, t->tx_count + 1);
-	bb_sha256d(script + 6, roots, sizeof(roots));
-	bb_buf_free(&hashes);
-	member_hex(w, "default_witness_commitment", BB_SPAN(script, sizeof(script)));
-}
-
-static void member_longpollid(struct bb_json_writer *w, const struct bb_block_template *t)
-{
-	char text[64 + 21];
-
-	bb_hash_encode(text, t->prev.id);
-	snprintf(text + 64, sizeof(text) - 64, "%" PRIu64, t->sequence);
-	member_str(w, "longpollid", text);
-}
-
-/* What the header may be. */
-static void put_work(struct bb_json_writer *w, const struct bb_block_template *t)
-{
-	static const char *const mutable[] = {"time", "transactions", "prevblock", NULL};
-	unsigned char target[32] = {0};
-
-	bb_target_from_bits(target, t->bits);
-	member_hash(w, "target", target);
-	member_int(w, "mintime", t->mintime);
-	member_words(w, "mutable", mutable);
-	member_str(w, "noncerange", "00000000ffffffff");
-}
-
-static void put_limits(struct bb_json_writer *w, int scale)
-{
-	member_int(w, "sigoplimit", BB_MAX_BLOCK_SIGOPS_COST / scale);
-	member_int(w, "sizelimit", BB_MAX_BLOCK_WEIGHT / scale);
-	if (scale == 1)
-		member_int(w, "weightlimit", BB_MAX_BLOCK_WEIGHT);
-}
-
-/* Most of it is hex: so much is asked of memory once. */
-static void make_room(struct bb_buf *out, const struct bb_block_template *t)
-{
-	size_t size = 2048;
-
-	for (size_t i = 0; i < t->tx_count; i++)
-		size += 2 * t->tx[i].bytes.len + 12 * t->tx[i].depend_count + 320;
-	bb_buf_room(out, size);
-}
-
-void bb_put_template(
-	struct bb_buf *out, const struct bb_block_template *t, const struct bb_network *n)
-{
-	static const char *const capabilities[] = {"proposal", NULL};
-	const struct bb_span challenge = BB_SPAN(n->signet_challenge, n->signet_challenge_len);
-	const bool segwit = t->height >= n->segwit_height;
-	const int scale = segwit ? 1 : BB_WITNESS_SCALE;
-	struct bb_json_writer w = {.buf = out};
-	char bits[9];
-
-	make_room(out, t);
-	bb_json_open(&w, '{');
-	member_str(&w, "type", "template");
-	member_words(&w, "capabilities", capabilities);
-	member_int(&w, "version", t->version);
-	member_rules(&w, segwit, challenge.len);
-	member_empty(&w, "vbavailable");
-	member_int(&w, "vbrequired", 0);
-	member_hash(&w, "previousblockhash", t->prev.id);
-	put_txs(&w, t, scale);
-	member_empty(&w, "coinbaseaux");
-	member_int(&w, "coinbasevalue", t->value_sat);
-	member_longpollid(&w, t);
-	put_work(&w, t);
-	put_limits(&w, scale);
-	member_int(&w, "curtime", t->curtime);
-	snprintf(bits, sizeof(bits), "%08" PRIx32, t->bits);
-	member_str(&w, "bits", bits);
-	member_int(&w, "height", t->height);
-	if (challenge.len)
-		member_hex(&w, "signet_challenge", challenge);
-	if (segwit)
-		member_commitment(&w, t);
-	bb_json_close(&w, '}');
-	bb_json_end_line(&w);
 }

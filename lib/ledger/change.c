@@ -29,8 +29,8 @@ struct comer {
 	struct bb_pool_entry *entry; /* the caller's, as is the transaction */
 	const struct bb_tx *tx;
 	uint32_t node;
-	uint64_t *parent; /* numbers, rising: who come too are behind who wait */
-	size_t parent_count, waiting;
+	uint64_t *parent; /* numbers, each once */
+	size_t parent_count;
 	uint64_t *child; /* numbers, some perhaps twice */
 	size_t child_count, child_cap;
 };
@@ -85,18 +85,6 @@ struct bb_change {
 	size_t chunks;
 };
 
-static bool fail(struct bb_store *s, const char *why)
-{
-	if (!s->why)
-		s->why = why;
-	return false;
-}
-
-static bool damaged(struct bb_store *s)
-{
-	return fail(s, "the store is damaged: a cluster of the mempool");
-}
-
 static bool usable(const struct bb_change *c)
 {
 	return c && !c->store->why;
@@ -108,7 +96,7 @@ static void *memory(const struct bb_change *c, size_t n, size_t size)
 	void *p = n > SIZE_MAX / size ? NULL : bb_arena_alloc(c->arena, n * size);
 
 	if (!p)
-		fail(c->store, "out of memory");
+		bb_store_no_memory(c->store);
 	return p;
 }
 
@@ -165,7 +153,7 @@ struct bb_change *bb_change_new(
 	struct bb_change *c = bb_arena_array(a, 1, sizeof(*c));
 
 	if (!c) {
-		fail(s, "out of memory");
+		bb_store_no_memory(s);
 		return NULL;
 	}
 	c->store = s;
@@ -186,7 +174,7 @@ static bool add_node(struct bb_change *c, const struct node *n)
 		return false;
 	slot = slot_of(c, n->number);
 	if (*slot != NONE)
-		return damaged(c->store);
+		return bb_pool_damaged_cluster(c->store);
 	*slot = (uint32_t)c->nodes;
 	c->node[c->nodes] = *n;
 	c->node[c->nodes++].links = NONE;
@@ -233,7 +221,7 @@ static uint32_t node_of(struct bb_change *c, uint64_t number)
 		add_cluster(c, &cluster))
 		at = *slot_of(c, number);
 	if (at == NONE)
-		damaged(c->store);
+		bb_pool_damaged_cluster(c->store);
 	return at;
 }
 
@@ -277,13 +265,6 @@ const uint64_t *bb_change_removed(size_t *count, const struct bb_change *c)
 
 /* Those that come. */
 
-static int by_number(const void *a, const void *b)
-{
-	const uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-
-	return (x > y) - (x < y);
-}
-
 /* Its number, whether it waits or comes; 0: neither. */
 static uint64_t number_of(const struct bb_change *c, const unsigned char txid[32])
 {
@@ -296,7 +277,6 @@ static uint64_t number_of(const struct bb_change *c, const unsigned char txid[32
 static bool find_parents(const struct bb_change *c, struct comer *n)
 {
 	const struct bb_txin *in = n->tx->in;
-	size_t count = 0;
 
 	if (!(n->parent = memory(c, n->tx->in_count, sizeof(*n->parent))))
 		return false;
@@ -305,14 +285,9 @@ static bool find_parents(const struct bb_change *c, struct comer *n)
 		if (i == 0 || memcmp(in[i].prevout.txid, in[i - 1].prevout.txid, 32) != 0)
 			p = number_of(c, in[i].prevout.txid);
 		if (p)
-			n->parent[count++] = p;
+			n->parent[n->parent_count++] = p;
 	}
-	qsort(n->parent, count, sizeof(*n->parent), by_number);
-	for (size_t i = 0; i < count; i++)
-		if (i == 0 || n->parent[i] != n->parent[i - 1])
-			n->parent[n->parent_count++] = n->parent[i];
-	while (n->waiting < n->parent_count && n->parent[n->waiting] < c->next)
-		n->waiting++;
+	bb_pool_numbers_unique(n->parent, &n->parent_count);
 	return !c->store->why;
 }
 
@@ -324,7 +299,7 @@ static bool add_child(const struct bb_change *c, struct comer *n, struct bb_span
 		return false;
 	n->child = p;
 	if (value.len != 8)
-		return damaged(c->store);
+		return bb_pool_damaged_cluster(c->store);
 	n->child[n->child_count++] = bb_le64(value.data);
 	return true;
 }
@@ -366,12 +341,6 @@ bool bb_change_add(struct bb_change *c, struct bb_pool_entry *e, const struct bb
 	c->comer[c->comers++] = n;
 	c->fits = false;
 	return true;
-}
-
-const uint64_t *bb_change_parents(size_t *count, const struct bb_change *c, size_t i)
-{
-	*count = usable(c) && i < c->comers ? c->comer[i].waiting : 0;
-	return *count ? c->comer[i].parent : NULL;
 }
 
 /* Who will stand with whom. */
@@ -560,7 +529,7 @@ static bool linearise(struct bb_change *c, struct future *f)
 
 	set_graph(&g, c, f);
 	if (has_cycle(&g))
-		return damaged(c->store);
+		return bb_pool_damaged_cluster(c->store);
 	bb_cluster_linearise(&g);
 	memcpy(by, m, f->count * sizeof(*m));
 	for (unsigned i = 0; i < g.count; i++)
@@ -662,61 +631,4 @@ bool bb_change_apply(struct bb_change *c)
 	for (size_t i = 0; i < c->futures; i++)
 		put_future(c, &c->future[i]);
 	return !c->store->why;
-}
-
-/* Relatives. */
-
-static uint64_t above(const struct bb_cluster *g, unsigned at)
-{
-	uint64_t all = UINT64_C(1) << at;
-
-	for (unsigned i = at + 1; i-- > 0;)
-		if (all >> i & 1)
-			all |= g->parents[i];
-	return all;
-}
-
-static uint64_t below(const struct bb_cluster *g, unsigned at)
-{
-	uint64_t all = UINT64_C(1) << at;
-
-	for (unsigned i = at + 1; i < g->count; i++)
-		if (g->parents[i] & all)
-			all |= UINT64_C(1) << i;
-	return all;
-}
-
-static const uint64_t *relatives(size_t *count, struct bb_store *s, struct bb_arena *a,
-	uint64_t number, uint64_t (*which)(const struct bb_cluster *g, unsigned at))
-{
-	struct bb_pool_cluster c;
-	uint64_t left, *out;
-	unsigned at;
-
-	*count = 0;
-	if (!bb_pool_cluster_of(&c, s, number) ||
-		(at = bb_pool_position(&c, number)) >= c.graph.count) {
-		damaged(s);
-		return NULL;
-	}
-	left = which(&c.graph, at) & ~(UINT64_C(1) << at);
-	if (!(out = bb_arena_alloc(a, BB_CLUSTER_MAX * sizeof(*out)))) {
-		fail(s, "out of memory");
-		return NULL;
-	}
-	for (; left; left &= left - 1)
-		out[(*count)++] = c.number[__builtin_ctzll(left)];
-	return out;
-}
-
-const uint64_t *bb_pool_descendants(
-	size_t *count, struct bb_store *s, struct bb_arena *a, uint64_t number)
-{
-	return relatives(count, s, a, number, below);
-}
-
-const uint64_t *bb_pool_ancestors(
-	size_t *count, struct bb_store *s, struct bb_arena *a, uint64_t number)
-{
-	return relatives(count, s, a, number, above);
 }

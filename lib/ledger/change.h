@@ -24,8 +24,6 @@ const uint64_t *bb_change_removed(size_t *count, const struct bb_change *c);
  * is given now, and true only when applied; `e` and `tx` stay the caller's until then. False:
  * s->why. */
 bool bb_change_add(struct bb_change *c, struct bb_pool_entry *e, const struct bb_tx *tx);
-/* The direct parents that wait already, by number: of the i-th that comes. */
-const uint64_t *bb_change_parents(size_t *count, const struct bb_change *c, size_t i);
 
 /* Every cluster that would be keeps the policy's limits; one that only shrinks always does.
  * Until this was true the next ones must not be asked, unless nothing comes. */
@@ -36,12 +34,5 @@ bool bb_change_improves(struct bb_change *c);
 
 /* Write it: entries, indexes, clusters, chunks, totals. Events are the caller's. */
 bool bb_change_apply(struct bb_change *c);
-
-/* All that depend on it and wait, itself not among them; and all that it depends on. In the
- * arena; NULL with s->why. */
-const uint64_t *bb_pool_descendants(
-	size_t *count, struct bb_store *s, struct bb_arena *a, uint64_t number);
-const uint64_t *bb_pool_ancestors(
-	size_t *count, struct bb_store *s, struct bb_arena *a, uint64_t number);
 
 #endif

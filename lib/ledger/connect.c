@@ -35,28 +35,15 @@ static void refuse(struct turn *t, const char *reason)
 
 /* What is spent. */
 
-static bool locked_by_time(const struct bb_tx *tx, const struct bb_txin *in)
-{
-	return tx->version >= 2 && !(in->sequence & BB_SEQUENCE_DISABLE) &&
-	       (in->sequence & BB_SEQUENCE_BY_TIME);
-}
-
 static bool find_prevout(
 	struct turn *t, struct bb_prevout *p, const struct bb_tx *tx, const struct bb_txin *in)
 {
 	struct bb_coin coin;
 
-	*p = (struct bb_prevout){.height = -1, .coinbase = -1, .mtp = -1};
+	*p = bb_prevout_unknown;
 	if (!bb_coins_get(&coin, &t->l->coins, &in->prevout))
 		return true; /* one of the block's own, or none */
-	p->known = true;
-	p->value_sat = coin.value_sat;
-	p->height = coin.height;
-	p->coinbase = coin.coinbase;
-	p->script = bb_arena_copy(t->in->arena, coin.script);
-	if (locked_by_time(tx, in))
-		p->mtp = bb_query_coin_mtp(t->l->store, coin.height);
-	return p->script.data || !coin.script.len;
+	return bb_query_coin_prevout(p, t->l->store, t->in->arena, &coin, tx, in);
 }
 
 static bool find_prevouts(struct turn *t)
@@ -154,10 +141,8 @@ static bool run_scripts(struct turn *t)
 
 	if (!known ||
 		!bb_run_scripts(&r, t->in->arena, &t->l->vm, t->l->parallel, block->tx + 1,
-			block->tx_count - 1, t->prevouts, known, SIZE_MAX, t->flags)) {
-		t->l->store->why = "out of memory";
-		return false;
-	}
+			block->tx_count - 1, t->prevouts, known, SIZE_MAX, t->flags))
+		return bb_store_no_memory(t->l->store);
 	if (r.failed == SIZE_MAX)
 		return !t->l->store->why;
 	snprintf(reason, sizeof(reason), "block-script-verify-flag-failed (%s)",
@@ -183,10 +168,8 @@ static bool judge(struct turn *t, const struct bb_known_scripts *known)
 		strcpy(l->failure.detail, "tried to overwrite transaction");
 		return false;
 	}
-	if (!find_prevouts(t)) {
-		l->store->why = "out of memory";
-		return false;
-	}
+	if (!find_prevouts(t))
+		return bb_store_no_memory(l->store);
 	why = bb_check_block_inputs(
 		&unjudged, &at, &t->in->block, t->prevouts, &t->claims, t->flags, l->network);
 	if (l->store->why)
@@ -242,7 +225,7 @@ static bool connect_block(struct turn *t, const struct bb_known_scripts *known)
 		bb_undo_put_block(s, t->node->number, &t->in->block, t->prevouts);
 	}
 	if (!bb_rows_block(&l->rows, &t->in->block, t->prevouts, t->node->height, true))
-		s->why = "out of memory";
+		bb_store_no_memory(s);
 	t->node->status |= BB_NODE_JUDGED;
 	bb_tree_update(s, t->node);
 	bb_tree_extend(s, t->node);
@@ -276,8 +259,9 @@ static bool uncreate(struct bb_ledger *l, const struct bb_block *block, size_t i
 	for (o.vout = 0; o.vout < tx->out_count; o.vout++)
 		if (bb_output_is_coin(&tx->out[o.vout]) && !bb_coins_spend(&l->coins, &o)) {
 			if (!l->store->why)
-				l->store->why = "the store is damaged: a block to take back "
-						"has lost its coins";
+				bb_store_set_why(l->store,
+					"the store is damaged: a block to take back "
+					"has lost its coins");
 			return false;
 		}
 	return true;
@@ -344,7 +328,7 @@ static bool disconnect(struct bb_ledger *l, struct bb_node *tip)
 	if (!bb_incoming_read(&in, &l->arena, &l->bytes, l->store, l->network, tip))
 		return false;
 	if (!take_back(&t) && !l->store->why)
-		l->store->why = "the store is damaged: undo data are missing";
+		bb_store_set_why(l->store, "the store is damaged: undo data are missing");
 	return !l->store->why && bb_tree_named(tip, l->store, tip->prev) &&
 	       bb_pool_disconnected(&l->pool, &in);
 }
@@ -357,7 +341,8 @@ static bool connect_node(struct bb_ledger *l, struct bb_node *n, const struct bb
 	struct turn t = {.l = l, .node = n, .in = is_fresh ? fresh->in : &in};
 
 	if (n->status & BB_NODE_BAD)
-		l->store->why = "the store is damaged: a candidate is marked invalid";
+		bb_store_set_why(
+			l->store, "the store is damaged: a candidate is marked invalid");
 	if (l->store->why)
 		return false;
 	if (!is_fresh && !bb_incoming_read(&in, &l->arena, &l->bytes, l->store, l->network, n))
@@ -392,7 +377,7 @@ static uint32_t *path(
 	struct bb_node n = *top;
 
 	if (!way) {
-		l->store->why = "out of memory";
+		bb_store_no_memory(l->store);
 		return NULL;
 	}
 	for (*count = 0; *count < want; (*count)++) {

@@ -58,6 +58,12 @@ void bb_estimate_mined(struct bb_pool *p, const struct bb_pool_entry *e, int32_t
 		BB_SPAN(value, VALUE_SIZE));
 }
 
+/* Satoshi per 1,000 vbytes, of a fee and an adjusted weight. */
+static int64_t rate_of(struct bb_feerate chunk)
+{
+	return (int64_t)((__int128)chunk.fee_sat * 1000 / bb_vsize(chunk.size));
+}
+
 /* How long who paid how much had to wait. */
 
 struct history {
@@ -78,13 +84,12 @@ static void set_steps(struct history *h)
 
 static void count(struct history *h, int64_t fee_sat, uint32_t weight, bool in_time)
 {
-	const int64_t vsize = ((int64_t)weight + BB_WITNESS_SCALE - 1) / BB_WITNESS_SCALE;
 	unsigned low = 0, high = STEPS;
 	int64_t rate;
 
-	if (!vsize || !bb_money_range(fee_sat))
+	if (!weight || !bb_money_range(fee_sat))
 		return;
-	rate = fee_sat * 1000 / vsize;
+	rate = rate_of((struct bb_feerate){fee_sat, weight});
 	while (high - low > 1) { /* step[low] <= rate < step[high] */
 		const unsigned middle = (low + high) / 2;
 		if (h->step[middle] <= rate)
@@ -110,7 +115,7 @@ static void count_mined(struct history *h, struct bb_store *s, int32_t height, i
 		&at, wait_key(key, height >= span ? (uint32_t)(height - span + 1) : 0, 0));
 	for (; more && !s->why; more = bb_cursor_next(&at)) {
 		if (at.key.len != KEY_SIZE || at.value.len != VALUE_SIZE)
-			s->why = "the store is damaged: how long one had waited";
+			bb_store_set_why(s, "the store is damaged: how long one had waited");
 		else
 			count(h, (int64_t)bb_le64(at.value.data), bb_le32(at.value.data + 8),
 				bb_le32(at.value.data + 12) <= (uint32_t)target);
@@ -188,13 +193,6 @@ static int64_t rate_by_history(uint64_t *seen, struct bb_store *s, int target)
 
 /* Who waits now. */
 
-static int64_t rate_of(struct bb_feerate chunk)
-{
-	const int64_t vsize = (chunk.size + BB_WITNESS_SCALE - 1) / BB_WITNESS_SCALE;
-
-	return (int64_t)((__int128)chunk.fee_sat * 1000 / vsize);
-}
-
 /* Walk the chunks, the best first, until the rate is below `least` or the weight is gone
  * through; *rate is then that of the chunk it ended in, else 0. Gives the weight of what was
  * met. */
@@ -236,14 +234,13 @@ void bb_estimate_rate(struct bb_fee_estimate *out, struct bb_store *s,
 {
 	const int64_t history = rate_by_history(&out->seen, s, target);
 	const int64_t pool = rate_by_pool(s, target);
-	const int64_t least = bb_pool_min_rate(s, p, now);
 	int64_t ended;
 
-	out->rate_sat_kvb = p->min_relay_rate > least ? p->min_relay_rate : least;
+	out->rate_sat_kvb = bb_pool_least_rate(s, p, now);
 	if (history > out->rate_sat_kvb)
 		out->rate_sat_kvb = history;
 	if (pool > out->rate_sat_kvb)
 		out->rate_sat_kvb = pool;
-	out->ahead = (walk(&ended, s, out->rate_sat_kvb, UINT64_MAX) + BB_WITNESS_SCALE - 1) /
-		     BB_WITNESS_SCALE;
+	out->ahead = (uint64_t)bb_vsize(
+		(int64_t)walk(&ended, s, out->rate_sat_kvb, UINT64_MAX));
 }

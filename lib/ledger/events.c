@@ -14,7 +14,7 @@ static const char *const names[] = {
 	[BB_EVENT_REMOVED] = "removed",
 };
 
-const char *bb_removal_name(enum bb_removal r)
+static const char *removal_name(enum bb_removal r)
 {
 	static const char *const removals[] = {
 		[BB_REMOVAL_EXPIRY] = "expiry",
@@ -150,8 +150,8 @@ static bool first_after(struct bb_event *e, struct bb_store *s, enum bb_table t,
 			(t == BB_EVENTS ? parse_chain(e, c.value) : parse_pool(e, c.value));
 		if (found)
 			e->seq = bb_be64(c.key.data);
-		else if (!s->why)
-			s->why = "the store is damaged: an event";
+		else
+			bb_store_set_why(s, "the store is damaged: an event");
 	}
 	bb_cursor_close(&c);
 	return found;
@@ -176,24 +176,19 @@ bool bb_event_after(struct bb_event *e, struct bb_store *s, uint64_t seq)
 
 static void put_block(struct bb_json_writer *w, const struct bb_event *e)
 {
-	bb_json_key(w, "id");
-	bb_json_hash(w, e->id);
-	bb_json_key(w, "height");
-	bb_json_i64(w, e->height);
+	bb_json_member_hash(w, "id", e->id);
+	bb_json_member_i64(w, "height", e->height);
 }
 
 static void put_tx(struct bb_json_writer *w, const struct bb_event *e)
 {
-	bb_json_key(w, "txid");
-	bb_json_hash(w, e->id);
+	bb_json_member_hash(w, "txid", e->id);
 	if (e->kind == BB_EVENT_ACCEPTED)
 		return;
-	bb_json_key(w, "reason");
-	bb_json_str(w, bb_removal_name(e->reason));
+	bb_json_member_str(w, "reason", removal_name(e->reason));
 	if (e->kind != BB_EVENT_REPLACED)
 		return;
-	bb_json_key(w, "by");
-	bb_json_hash(w, e->by);
+	bb_json_member_hash(w, "by", e->by);
 }
 
 void bb_put_event(struct bb_buf *out, const struct bb_event *e)
@@ -201,12 +196,9 @@ void bb_put_event(struct bb_buf *out, const struct bb_event *e)
 	struct bb_json_writer w = {.buf = out};
 
 	bb_json_open(&w, '{');
-	bb_json_key(&w, "type");
-	bb_json_str(&w, "event");
-	bb_json_key(&w, "seq");
-	bb_json_i64(&w, (int64_t)e->seq);
-	bb_json_key(&w, "event");
-	bb_json_str(&w, names[e->kind]);
+	bb_json_member_str(&w, "type", "event");
+	bb_json_member_i64(&w, "seq", (int64_t)e->seq);
+	bb_json_member_str(&w, "event", names[e->kind]);
 	if (bb_event_of_chain(e->kind))
 		put_block(&w, e);
 	else

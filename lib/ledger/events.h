@@ -34,7 +34,6 @@ enum bb_removal {
 	BB_REMOVAL_CONFLICT,  /* a block holds another that spends the same */
 	BB_REMOVAL_REPLACED,
 };
-const char *bb_removal_name(enum bb_removal r);
 
 struct bb_event {
 	uint64_t seq;

@@ -30,6 +30,5 @@ bool bb_incoming_read(struct bb_incoming *in, struct bb_arena *a, struct bb_buf 
 	if (bb_incoming_parse(in, a, BB_SPAN(bytes->data, bytes->len), n) &&
 		memcmp(in->id, node->id, 32) == 0 && !in->refusal)
 		return true;
-	s->why = "the store is damaged: a block's bytes are not its own";
-	return false;
+	return bb_store_set_why(s, "the store is damaged: a block's bytes are not its own");
 }

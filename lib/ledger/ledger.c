@@ -49,7 +49,8 @@ static bool settle(struct bb_ledger *l)
 		return true;
 	bb_coins_drop(&l->coins);
 	bb_rows_drop(&l->rows);
-	l->pool.returned.len = l->pool.arrived.len = 0;
+	bb_returned_clear(&l->pool.returned);
+	l->pool.arrived.len = 0;
 	return false;
 }
 
@@ -172,7 +173,7 @@ static enum bb_outcome keep_header(
 
 	bb_put_header(&bytes, h);
 	if (bytes.failed)
-		l->store->why = "out of memory";
+		bb_store_no_memory(l->store);
 	else
 		bb_orphans_put(l->store, h->prev, v->id, BB_ORPHAN_HEADER,
 			BB_SPAN(bytes.data, bytes.len));
@@ -326,7 +327,7 @@ static void adopt_one(struct bb_buf *parents, struct bb_ledger *l, struct bb_spa
 		memcpy(v.id, in.id, 32);
 		take_block(&v, l, &in, NULL);
 	} else if (!l->store->why) {
-		l->store->why = "the store is damaged: an orphan is no block";
+		bb_store_set_why(l->store, "the store is damaged: an orphan is no block");
 	}
 	if (bb_tree_find(&n, l->store, v.id))
 		bb_put(parents, v.id, 32);
@@ -348,7 +349,7 @@ static void adopt_orphans(struct bb_ledger *l, const unsigned char parent[32])
 			adopt_one(&parents, l, BB_SPAN(bytes.data, bytes.len));
 	}
 	if (parents.failed)
-		l->store->why = "out of memory";
+		bb_store_no_memory(l->store);
 	bb_buf_free(&parents);
 	bb_buf_free(&bytes);
 }

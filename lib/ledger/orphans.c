@@ -19,7 +19,7 @@ static void drop(struct bb_store *s, struct bb_span key, struct bb_span value)
 	unsigned char age[AGE];
 
 	if (len < AGE) {
-		s->why = "the store is damaged: an orphan without an age";
+		bb_store_set_why(s, "the store is damaged: an orphan without an age");
 		return;
 	}
 	bb_key64(age, bb_le64(value.data));
@@ -46,8 +46,7 @@ static void drop_oldest(struct bb_store *s)
 	} else {
 		bb_cursor_close(&c);
 	}
-	if (!s->why)
-		s->why = "the store is damaged: an orphan's age without its orphan";
+	bb_store_set_why(s, "the store is damaged: an orphan's age without its orphan");
 }
 
 static bool too_many(struct bb_store *s, size_t more)
@@ -76,7 +75,7 @@ void bb_orphans_put(struct bb_store *s, const unsigned char parent[32],
 	bb_put_le64(&value, age);
 	bb_put(&value, bytes.data, bytes.len);
 	if (value.failed) {
-		s->why = "out of memory";
+		bb_store_no_memory(s);
 	} else {
 		bb_store_set_number(s, ages, age);
 		bb_store_put(s, BB_ORPHANS, BB_SPAN(key, KEY), BB_SPAN(value.data, value.len));
@@ -107,6 +106,6 @@ bool bb_orphans_take(struct bb_buf *bytes, struct bb_store *s, const unsigned ch
 		bb_cursor_close(&c);
 	}
 	if (bytes->failed)
-		s->why = "out of memory";
+		bb_store_no_memory(s);
 	return found && !s->why;
 }

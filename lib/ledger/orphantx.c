@@ -34,7 +34,7 @@ static struct totals get_totals(struct bb_store *s)
 		t.bytes = bb_le64(v.data + 8);
 		t.score = bb_le64(v.data + 16);
 	} else {
-		s->why = damaged;
+		bb_store_set_why(s, damaged);
 	}
 	return t;
 }
@@ -90,17 +90,15 @@ static bool load(
 
 	if (!bb_store_get(&v, s, BB_POOL_ORPHANS, BB_SPAN(wtxid, 32)))
 		return false;
-	if (v.len < HEAD) {
-		s->why = damaged;
-		return false;
-	}
+	if (v.len < HEAD)
+		return bb_store_set_why(s, damaged);
 	o->age = bb_le64(v.data);
 	o->time = (int64_t)bb_le64(v.data + 8);
 	v = bb_arena_copy(a, BB_SPAN(v.data + HEAD, v.len - HEAD));
 	if (!v.data)
-		s->why = "out of memory";
+		bb_store_no_memory(s);
 	else if (!bb_incoming_tx_parse(&o->in, a, v) || memcmp(o->in.wtxid, wtxid, 32) != 0)
-		s->why = damaged;
+		bb_store_set_why(s, damaged);
 	return !s->why;
 }
 
@@ -144,9 +142,7 @@ static bool oldest(struct orphan *o, struct bb_store *s, struct bb_arena *a)
 	bb_cursor_close(&c);
 	if (found && load(o, s, a, wtxid))
 		return true;
-	if (!s->why)
-		s->why = damaged;
-	return false;
+	return bb_store_set_why(s, damaged);
 }
 
 static bool must_go(
@@ -190,7 +186,7 @@ void bb_orphantx_put(struct bb_pool *p, const struct bb_incoming_tx *in)
 	bb_put_le64(&value, (uint64_t)bb_pool_now(p));
 	bb_put(&value, in->bytes.data, in->bytes.len);
 	if (value.failed) {
-		s->why = "out of memory";
+		bb_store_no_memory(s);
 	} else {
 		bb_store_put(s, BB_POOL_ORPHANS, BB_SPAN(in->wtxid, 32),
 			BB_SPAN(value.data, value.len));
@@ -218,7 +214,7 @@ static void who_waits(struct bb_buf *wtxids, struct bb_store *s, const unsigned 
 		bb_put(wtxids, c.key.data + 32, 32);
 	bb_cursor_close(&c);
 	if (wtxids->failed)
-		s->why = "out of memory";
+		bb_store_no_memory(s);
 }
 
 /* Nobody is there to hear its verdict. */
@@ -241,7 +237,7 @@ bool bb_orphantx_adopt(struct bb_pool *p)
 	unsigned char txid[32];
 
 	if (p->arrived.failed)
-		s->why = "out of memory";
+		bb_store_no_memory(s);
 	/* Those that are adopted arrive in turn. */
 	for (size_t at = 0; at < p->arrived.len && !s->why && !none(s); at += 32) {
 		memcpy(txid, p->arrived.data + at, 32);
@@ -257,14 +253,6 @@ bool bb_orphantx_adopt(struct bb_pool *p)
 
 /* Blocks. */
 
-static bool spends(const struct bb_tx *tx, const struct bb_outpoint *o)
-{
-	for (size_t i = 0; i < tx->in_count; i++)
-		if (bb_outpoint_equal(&tx->in[i].prevout, o))
-			return true;
-	return false;
-}
-
 /* Those that spend that output, too. */
 static void drop_rivals(struct bb_store *s, struct bb_arena *a, const struct bb_buf *wtxids,
 	const struct bb_outpoint *spent)
@@ -273,7 +261,7 @@ static void drop_rivals(struct bb_store *s, struct bb_arena *a, const struct bb_
 
 	for (size_t i = 0; i < wtxids->len && !s->why; i += 32) {
 		bb_arena_reset(a);
-		if (load(&o, s, a, wtxids->data + i) && spends(&o.in.tx, spent))
+		if (load(&o, s, a, wtxids->data + i) && bb_tx_spends(&o.in.tx, spent))
 			drop(s, &o);
 	}
 }

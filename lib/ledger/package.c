@@ -6,10 +6,11 @@
 
 #include "ledger/truc.h"
 
-static void fail(struct bb_package_acceptance *r, const char *error, const char *detail)
+bool bb_package_refuse(struct bb_package_acceptance *r, const char *error, const char *detail)
 {
 	snprintf(r->error, sizeof(r->error), "%s", error);
 	snprintf(r->detail, sizeof(r->detail), "%s", detail);
+	return false;
 }
 
 #define TRANSACTION_FAILED "transaction failed"
@@ -62,7 +63,7 @@ static bool is_consistent(
 		n += in[i].tx.in_count;
 	}
 	if (!(all = bb_arena_array(a, n, sizeof(*all))))
-		return bb_accept_no_memory(s);
+		return bb_store_no_memory(s);
 	n = 0;
 	for (size_t i = 0; i < count; i++)
 		for (size_t k = 0; k < in[i].tx.in_count; k++)
@@ -106,8 +107,7 @@ static bool is_child_with_parents(const struct bb_incoming_tx *in, size_t count)
 static bool fail_tx(struct bb_package_acceptance *r, struct bb_candidate *c, const char *error)
 {
 	c->judged = true;
-	fail(r, error, "");
-	return false;
+	return bb_package_refuse(r, error, "");
 }
 
 static bool precheck_all(struct bb_package_acceptance *r, struct bb_attempt *t)
@@ -118,10 +118,8 @@ static bool precheck_all(struct bb_package_acceptance *r, struct bb_attempt *t)
 		if (!bb_accept_precheck(t, &t->tx[i]))
 			return fail_tx(r, &t->tx[i], TRANSACTION_FAILED);
 	for (size_t i = 0; i < t->count; i++)
-		if (!bb_truc_check_package(detail, t, &t->tx[i])) {
-			fail(r, "TRUC-violation", detail);
-			return false;
-		}
+		if (!bb_truc_check_package(detail, t, &t->tx[i]))
+			return bb_package_refuse(r, "TRUC-violation", detail);
 	return true;
 }
 
@@ -143,8 +141,7 @@ static bool check_mempool(struct bb_package_acceptance *r, struct bb_attempt *t)
 			return bb_replace_check_package(r, t);
 	if (bb_change_fits(t->change))
 		return true;
-	fail(r, "too-large-cluster", "");
-	return false;
+	return bb_package_refuse(r, "too-large-cluster", "");
 }
 
 /* A test tells of each as far as it comes. */
@@ -218,7 +215,7 @@ static bool judge_one(enum fate *fate, struct bb_acceptance *r, struct bb_pool *
 			snprintf(r->verdict.detail, sizeof(r->verdict.detail), "other-wtxid %s",
 				bb_id_text(e.wtxid).s);
 		r->fee_sat = e.fee_sat;
-		r->vsize = bb_adjusted_vsize(e.adjusted_weight);
+		r->vsize = bb_vsize(e.adjusted_weight);
 		return true;
 	}
 	if (p->store->why || !bb_attempt_begin(&t, p, a, rules, r, &in, 1))
@@ -245,7 +242,7 @@ static bool judge_each(struct bb_package_acceptance *r, struct bb_pool *p, struc
 	if (!hopeless)
 		return true;
 	*retries = 0;
-	fail(r, TRANSACTION_FAILED, "");
+	bb_package_refuse(r, TRANSACTION_FAILED, "");
 	return true;
 }
 
@@ -260,7 +257,7 @@ static bool judge_rest(struct bb_package_acceptance *r, struct bb_pool *p, struc
 	if (!judge_one(&fate, &r->tx[*at], p, a, &in[*at]))
 		return false;
 	if (fate != IN)
-		fail(r, TRANSACTION_FAILED, "");
+		bb_package_refuse(r, TRANSACTION_FAILED, "");
 	return true;
 }
 
@@ -276,7 +273,7 @@ static bool make_room(struct bb_package_acceptance *r, struct bb_pool *p)
 			continue;
 		if (!bb_pool_number(p->store, k->verdict.id)) {
 			bb_accept_refuse(k, "mempool full", "%s", "");
-			fail(r, TRANSACTION_FAILED, "");
+			bb_package_refuse(r, TRANSACTION_FAILED, "");
 		} else if (accepted) {
 			bb_put(&p->arrived, k->verdict.id, 32);
 		}
@@ -290,7 +287,7 @@ static bool submit(struct bb_package_acceptance *r, struct bb_pool *p, struct bb
 	size_t retry[BB_PACKAGE_MAX], retries = 0;
 
 	if (!is_child_with_parents(in, r->count)) {
-		fail(r, "package-not-child-with-parents", "");
+		bb_package_refuse(r, "package-not-child-with-parents", "");
 		return true;
 	}
 	if (!judge_each(r, p, a, in, retry, &retries))
@@ -312,7 +309,7 @@ static bool test(struct bb_package_acceptance *r, struct bb_pool *p, struct bb_a
 		if (!bb_accept_tx(r->tx, p, a, in, BB_ACCEPT_TEST))
 			return false;
 		if (!r->tx->verdict.valid)
-			fail(r, TRANSACTION_FAILED, "");
+			bb_package_refuse(r, TRANSACTION_FAILED, "");
 		return true;
 	}
 	for (size_t i = 0; i < r->count; i++)
@@ -327,11 +324,11 @@ bool bb_accept_package(struct bb_package_acceptance *r, struct bb_pool *p, struc
 
 	*r = (struct bb_package_acceptance){.count = count};
 	if (!(r->tx = bb_arena_array(a, count, sizeof(*r->tx))))
-		return bb_accept_no_memory(p->store);
+		return bb_store_no_memory(p->store);
 	for (size_t i = 0; i < count; i++)
 		bb_accept_reset(&r->tx[i], &in[i]);
 	if ((why = check_form(a, in, count, p->store))) {
-		fail(r, why, "");
+		bb_package_refuse(r, why, "");
 		return !p->store->why;
 	}
 	return kind == BB_ACCEPT_TEST ? test(r, p, a, in) : submit(r, p, a, in);

@@ -1,38 +1,10 @@
 #include "ledger/pool.h"
 
+#include <stdlib.h>
 #include <time.h>
 
 #include "ledger/change.h"
 #include "ledger/poolrows.h"
-
-enum {
-	RATE_SIZE = 17,
-	HALF_LIFE = 12 * 60 * 60, /* seconds (ROLLING_FEE_HALFLIFE) */
-	OLD_AT_ONCE = 64,	  /* in one change */
-};
-static const double MAX_RATE = 4e18; /* satoshi per 1,000 vbytes */
-
-static bool damaged(struct bb_store *s, const char *why)
-{
-	if (!s->why)
-		s->why = why;
-	return false;
-}
-
-static bool no_transaction(struct bb_store *s)
-{
-	return damaged(s, "the store is damaged: a transaction of the mempool");
-}
-
-static bool no_cluster(struct bb_store *s)
-{
-	return damaged(s, "the store is damaged: a cluster of the mempool");
-}
-
-static bool no_chunk(struct bb_store *s)
-{
-	return damaged(s, "the store is damaged: a chunk of the mempool");
-}
 
 /* A number in a table; 0: not there. */
 static uint64_t get_number(
@@ -44,7 +16,7 @@ static uint64_t get_number(
 		return 0;
 	if (value.len == 8 && bb_le64(value.data))
 		return bb_le64(value.data);
-	damaged(s, why);
+	bb_store_set_why(s, why);
 	return 0;
 }
 
@@ -58,7 +30,7 @@ bool bb_pool_get(struct bb_pool_entry *e, struct bb_store *s, uint64_t number)
 	if (!bb_store_get(&value, s, BB_POOL_TXS, bb_key64(key, number)))
 		return false;
 	e->number = number;
-	return bb_pool_entry_parse(e, value) || no_transaction(s);
+	return bb_pool_entry_parse(e, value) || bb_pool_damaged_tx(s);
 }
 
 uint64_t bb_pool_number(struct bb_store *s, const unsigned char txid[32])
@@ -74,7 +46,7 @@ bool bb_pool_find(struct bb_pool_entry *e, struct bb_store *s, const unsigned ch
 	if (!number)
 		return false;
 	return (bb_pool_get(e, s, number) && memcmp(e->txid, txid, 32) == 0) ||
-	       no_transaction(s);
+	       bb_pool_damaged_tx(s);
 }
 
 uint64_t bb_pool_spender(struct bb_store *s, const struct bb_outpoint *o)
@@ -108,13 +80,13 @@ bool bb_pool_output(struct bb_prevout *p, struct bb_store *s, const struct bb_ou
 		bb_pool_read_input(&r);
 	count = bb_get_compact(&r);
 	if (r.bad)
-		return no_transaction(s);
+		return bb_pool_damaged_tx(s);
 	if (o->vout >= count)
 		return false;
 	for (uint64_t i = 0; i <= o->vout && !r.bad; i++)
 		out = read_output(&r);
 	if (r.bad || !bb_money_range(out.value_sat))
-		return no_transaction(s);
+		return bb_pool_damaged_tx(s);
 	*p = (struct bb_prevout){
 		.known = true,
 		.value_sat = out.value_sat,
@@ -124,6 +96,48 @@ bool bb_pool_output(struct bb_prevout *p, struct bb_store *s, const struct bb_ou
 		.mtp = tip->mtp,
 	};
 	return true;
+}
+
+bool bb_pool_may_lapse(const struct bb_tx *tx, const struct bb_prevout *prevouts)
+{
+	for (size_t i = 0; i < tx->in_count; i++)
+		if (prevouts[i].coinbase == 1 ||
+			(bb_has_sequence_lock(tx, &tx->in[i]) &&
+				(tx->in[i].sequence & BB_SEQUENCE_MASK)))
+			return true;
+	return bb_tx_has_locktime(tx);
+}
+
+bool bb_pool_parse_tx(
+	struct bb_tx *tx, struct bb_arena *a, struct bb_store *s, const struct bb_pool_entry *e)
+{
+	return bb_tx_parse(tx, e->bytes, a) || bb_pool_damaged_tx(s);
+}
+
+/* Sets of numbers. */
+
+static int by_number(const void *a, const void *b)
+{
+	const uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+void bb_pool_numbers_unique(uint64_t *numbers, size_t *count)
+{
+	size_t n = 0;
+
+	if (*count)
+		qsort(numbers, *count, sizeof(*numbers), by_number);
+	for (size_t i = 0; i < *count; i++)
+		if (!n || numbers[n - 1] != numbers[i])
+			numbers[n++] = numbers[i];
+	*count = n;
+}
+
+bool bb_pool_numbers_have(const uint64_t *numbers, size_t count, uint64_t number)
+{
+	return count && bsearch(&number, numbers, count, sizeof(*numbers), by_number);
 }
 
 /* Clusters. */
@@ -136,7 +150,7 @@ bool bb_pool_cluster(struct bb_pool_cluster *c, struct bb_store *s, uint64_t id)
 	if (!bb_store_get(&value, s, BB_POOL_CLUSTERS, bb_key64(key, id)))
 		return false;
 	c->id = id;
-	return bb_pool_cluster_parse(c, value) || no_cluster(s);
+	return bb_pool_cluster_parse(c, value) || bb_pool_damaged_cluster(s);
 }
 
 unsigned bb_pool_position(const struct bb_pool_cluster *c, uint64_t number)
@@ -157,12 +171,79 @@ bool bb_pool_cluster_of(struct bb_pool_cluster *c, struct bb_store *s, uint64_t 
 	if (!id)
 		return false;
 	return (bb_pool_cluster(c, s, id) && bb_pool_position(c, number) < c->graph.count) ||
-	       no_cluster(s);
+	       bb_pool_damaged_cluster(s);
 }
+
+/* Relatives. */
+
+static uint64_t above(const struct bb_cluster *g, unsigned at)
+{
+	uint64_t all = UINT64_C(1) << at;
+
+	for (unsigned i = at + 1; i-- > 0;)
+		if (all >> i & 1)
+			all |= g->parents[i];
+	return all;
+}
+
+static uint64_t below(const struct bb_cluster *g, unsigned at)
+{
+	uint64_t all = UINT64_C(1) << at;
+
+	for (unsigned i = at + 1; i < g->count; i++)
+		if (g->parents[i] & all)
+			all |= UINT64_C(1) << i;
+	return all;
+}
+
+static const uint64_t *relatives(size_t *count, struct bb_store *s, struct bb_arena *a,
+	uint64_t number, uint64_t (*which)(const struct bb_cluster *g, unsigned at))
+{
+	struct bb_pool_cluster c;
+	uint64_t left, *out;
+	unsigned at;
+
+	*count = 0;
+	if (!bb_pool_cluster_of(&c, s, number)) {
+		bb_pool_damaged_cluster(s);
+		return NULL;
+	}
+	at = bb_pool_position(&c, number);
+	left = which(&c.graph, at) & ~(UINT64_C(1) << at);
+	if (!(out = bb_arena_alloc(a, BB_CLUSTER_MAX * sizeof(*out)))) {
+		bb_store_no_memory(s);
+		return NULL;
+	}
+	for (; left; left &= left - 1)
+		out[(*count)++] = c.number[__builtin_ctzll(left)];
+	return out;
+}
+
+const uint64_t *bb_pool_descendants(
+	size_t *count, struct bb_store *s, struct bb_arena *a, uint64_t number)
+{
+	return relatives(count, s, a, number, below);
+}
+
+const uint64_t *bb_pool_ancestors(
+	size_t *count, struct bb_store *s, struct bb_arena *a, uint64_t number)
+{
+	return relatives(count, s, a, number, above);
+}
+
+/* Chunks and totals. */
 
 bool bb_pool_chunk(struct bb_pool_chunk *out, const struct bb_cursor *at)
 {
-	return bb_pool_chunk_parse(out, at->key, at->value) || no_chunk(at->store);
+	return bb_pool_chunk_parse(out, at->key, at->value) || bb_pool_damaged_chunk(at->store);
+}
+
+bool bb_pool_chunk_cluster(
+	struct bb_pool_cluster *c, struct bb_store *s, const struct bb_pool_chunk *chunk)
+{
+	return (bb_pool_cluster(c, s, chunk->cluster) && chunk->first <= c->graph.count &&
+		       chunk->count <= c->graph.count - chunk->first) ||
+	       bb_pool_damaged_cluster(s);
 }
 
 void bb_pool_totals(struct bb_pool_totals *t, struct bb_store *s)
@@ -171,140 +252,6 @@ void bb_pool_totals(struct bb_pool_totals *t, struct bb_store *s)
 
 	bb_pool_get_counters(&c, s);
 	*t = c.totals;
-}
-
-/* The minimum. */
-
-struct minimum {
-	double rate;   /* satoshi per 1,000 vbytes, as of `since` */
-	int64_t since; /* seconds since 1970 */
-	bool falls;    /* a block came after it was raised */
-};
-
-static bool get_minimum(struct minimum *m, struct bb_store *s)
-{
-	struct bb_span value;
-	uint64_t bits;
-
-	*m = (struct minimum){0};
-	if (!bb_store_get(&value, s, BB_POOL_META, BB_LIT("rate")))
-		return !s->why;
-	if (value.len != RATE_SIZE || value.data[16] > 1)
-		return damaged(s, "the store is damaged: the mempool's minimum");
-	bits = bb_le64(value.data);
-	memcpy(&m->rate, &bits, sizeof(bits));
-	m->since = (int64_t)bb_le64(value.data + 8);
-	m->falls = value.data[16];
-	if (!(m->rate >= 0 && m->rate <= MAX_RATE) || m->since < 0)
-		return damaged(s, "the store is damaged: the mempool's minimum");
-	return true;
-}
-
-static void put_minimum(struct bb_store *s, const struct minimum *m)
-{
-	unsigned char value[RATE_SIZE];
-	uint64_t bits;
-
-	memcpy(&bits, &m->rate, sizeof(bits));
-	bb_set_le64(value, bits);
-	bb_set_le64(value + 8, (uint64_t)m->since);
-	value[16] = m->falls;
-	bb_store_put(s, BB_POOL_META, BB_LIT("rate"), BB_SPAN(value, sizeof(value)));
-}
-
-/* Divided by 2^(seconds / HALF_LIFE), by the bits of what remains of a half life: the same on
- * every machine, which a library's pow is not. */
-static double halved(double rate, uint64_t seconds)
-{
-	/* 2^(-2^i / HALF_LIFE) */
-	static const double by[] = {0x1.fffde59ef9067p-1, 0x1.fffbcb40282aep-1,
-		0x1.fff7968928c46p-1, 0x1.ffef2d35b2f8ep-1, 0x1.ffde5af8e95edp-1,
-		0x1.ffbcb827cdd89p-1, 0x1.ff797926f35b2p-1, 0x1.fef315a69fd6dp-1,
-		0x1.fde6b88b00820p-1, 0x1.fbcfa4e46f68fp-1, 0x1.f7a80fc67275bp-1,
-		0x1.ef72ee29459cdp-1, 0x1.df6ed44e4ac39p-1, 0x1.c0eff73c0f90fp-1,
-		0x1.89a46120e3b2bp-1, 0x1.2ea50de1c90c2p-1};
-	uint64_t whole = seconds / HALF_LIFE;
-	const unsigned rest = (unsigned)(seconds % HALF_LIFE);
-
-	if (whole > 64)
-		return 0;
-	while (whole--)
-		rate /= 2;
-	for (unsigned i = 0; i < sizeof(by) / sizeof(*by); i++)
-		if (rest >> i & 1)
-			rate *= by[i];
-	return rate;
-}
-
-/* It falls the faster the more room there is. */
-static unsigned haste(uint64_t usage, uint64_t limit)
-{
-	if (usage < limit / 4)
-		return 4;
-	return usage < limit / 2 ? 2 : 1;
-}
-
-/* GetMinFee's decay, with `usage` of the mempool. False: it is as it was. */
-static bool fall(struct minimum *m, const struct bb_policy *p, uint64_t usage, int64_t now)
-{
-	uint64_t seconds;
-
-	if (!m->falls || m->rate <= 0 || now < m->since || now - m->since <= 10)
-		return false;
-	seconds = (uint64_t)(now - m->since);
-	if (seconds > 64 * HALF_LIFE)
-		seconds = 64 * HALF_LIFE;
-	m->rate = halved(m->rate, seconds * haste(usage, (uint64_t)p->pool_bytes));
-	m->since = now;
-	if (m->rate < (double)p->incremental_rate / 2)
-		m->rate = 0;
-	return true;
-}
-
-int64_t bb_pool_min_rate(struct bb_store *s, const struct bb_policy *p, int64_t now)
-{
-	struct bb_pool_totals t;
-	struct minimum m;
-	int64_t rate;
-
-	bb_pool_totals(&t, s);
-	if (!get_minimum(&m, s))
-		return 0;
-	fall(&m, p, t.usage, now);
-	rate = (int64_t)(m.rate + 0.5);
-	if (m.falls && m.rate > 0 && rate < p->incremental_rate)
-		return p->incremental_rate;
-	return rate;
-}
-
-/* What paid that rate was evicted (trackPackageRemoved). */
-static void raise_minimum(
-	struct minimum *m, const struct bb_policy *p, struct bb_feerate evicted)
-{
-	const int64_t vsize = (evicted.size + BB_WITNESS_SCALE - 1) / BB_WITNESS_SCALE;
-	const unsigned __int128 kvb = (unsigned __int128)(uint64_t)evicted.fee_sat * 1000;
-	double rate = (double)(kvb / (uint64_t)vsize + (uint64_t)p->incremental_rate);
-
-	rate = rate < MAX_RATE ? rate : MAX_RATE;
-	if (rate > m->rate) {
-		m->rate = rate;
-		m->falls = false;
-	}
-}
-
-void bb_pool_relax(struct bb_pool *p)
-{
-	struct bb_pool_totals t;
-	struct minimum m;
-
-	bb_pool_totals(&t, p->store);
-	if (!get_minimum(&m, p->store) || m.rate <= 0)
-		return;
-	/* What fell until now has fallen: there may have been nobody to look at it. */
-	fall(&m, p->policy, t.usage, bb_pool_now(p));
-	m.since = bb_pool_now(p);
-	m.falls = true;
-	put_minimum(p->store, &m);
 }
 
 /* What leaves. */
@@ -316,8 +263,7 @@ int64_t bb_pool_now(const struct bb_pool *p)
 
 void bb_pool_free(struct bb_pool *p)
 {
-	bb_arena_free(&p->arena);
-	bb_buf_free(&p->returned);
+	bb_returned_free(&p->returned);
 	bb_buf_free(&p->arrived);
 }
 
@@ -330,13 +276,12 @@ static bool tell(struct bb_store *s, const uint64_t *numbers, size_t count,
 
 	for (size_t i = 0; i < count; i++) {
 		if (!bb_pool_get(&e, s, numbers[i]))
-			return no_transaction(s);
+			return bb_pool_damaged_tx(s);
 		bb_event_put_tx(s, kind, e.txid, reason, by);
 	}
 	return !s->why;
 }
 
-/* One change, in an arena of its own: whoever calls may have things in p->arena. */
 static bool remove_in(struct bb_arena *a, struct bb_pool *p, const uint64_t *numbers,
 	size_t count, bool descendants, enum bb_removal reason, const unsigned char *by)
 {
@@ -345,7 +290,7 @@ static bool remove_in(struct bb_arena *a, struct bb_pool *p, const uint64_t *num
 	size_t removed_count;
 
 	if (!c)
-		return damaged(p->store, "out of memory");
+		return bb_store_no_memory(p->store);
 	for (size_t i = 0; i < count; i++)
 		bb_change_remove(c, numbers[i], descendants);
 	if (p->store->why)
@@ -353,7 +298,7 @@ static bool remove_in(struct bb_arena *a, struct bb_pool *p, const uint64_t *num
 	removed = bb_change_removed(&removed_count, c);
 	return removed_count ? tell(p->store, removed, removed_count, reason, by) &&
 				       bb_change_apply(c)
-			     : no_transaction(p->store);
+			     : bb_pool_damaged_tx(p->store);
 }
 
 bool bb_pool_remove(struct bb_pool *p, const uint64_t *numbers, size_t count, bool descendants,
@@ -367,100 +312,6 @@ bool bb_pool_remove(struct bb_pool *p, const uint64_t *numbers, size_t count, bo
 	done = remove_in(&a, p, numbers, count, descendants, reason, by);
 	bb_arena_free(&a);
 	return done;
-}
-
-/* Those that arrived first, as long as they came before `time`: numbers rise with it. */
-static size_t find_old(uint64_t numbers[OLD_AT_ONCE], struct bb_store *s, int64_t time)
-{
-	struct bb_pool_entry e;
-	struct bb_cursor at;
-	size_t count = 0;
-	bool more;
-
-	if (!bb_cursor_open(&at, s, BB_POOL_TXS))
-		return 0;
-	for (more = bb_cursor_first(&at); more && count < OLD_AT_ONCE;
-		more = bb_cursor_next(&at)) {
-		if (at.key.len != 8 || !bb_pool_entry_parse(&e, at.value)) {
-			no_transaction(s);
-			break;
-		}
-		if (e.time >= time)
-			break;
-		numbers[count++] = bb_be64(at.key.data);
-	}
-	bb_cursor_close(&at);
-	return count;
-}
-
-/* Expire. */
-static bool expire(struct bb_pool *p, int64_t now)
-{
-	uint64_t numbers[OLD_AT_ONCE];
-	size_t count;
-
-	while ((count = find_old(numbers, p->store, now - p->policy->expiry)))
-		if (!bb_pool_remove(p, numbers, count, true, BB_REMOVAL_EXPIRY, NULL))
-			return false;
-	return !p->store->why;
-}
-
-/* The worst chunk of all, which is its cluster's last. */
-static bool find_worst(struct bb_pool_chunk *k, struct bb_pool_cluster *c, struct bb_store *s)
-{
-	struct bb_cursor at;
-	bool found;
-
-	if (!bb_cursor_open(&at, s, BB_POOL_CHUNKS))
-		return false;
-	found = bb_cursor_last(&at) && bb_pool_chunk(k, &at);
-	bb_cursor_close(&at);
-	if (!found)
-		return no_chunk(s);
-	return (bb_pool_cluster(c, s, k->cluster) && c->graph.count == k->first + k->count) ||
-	       no_cluster(s);
-}
-
-/* TrimToSize. */
-static bool trim(struct minimum *m, struct bb_pool *p)
-{
-	struct bb_pool_cluster c;
-	struct bb_pool_totals t;
-	struct bb_pool_chunk k;
-
-	for (;;) {
-		bb_pool_totals(&t, p->store);
-		if (p->store->why)
-			return false;
-		if (!t.count || t.usage <= (uint64_t)p->policy->pool_bytes)
-			return true;
-		if (!find_worst(&k, &c, p->store))
-			return false;
-		raise_minimum(m, p->policy, k.rate);
-		if (!bb_pool_remove(
-			    p, c.number + k.first, k.count, false, BB_REMOVAL_SIZELIMIT, NULL))
-			return false;
-	}
-}
-
-bool bb_pool_limit(struct bb_pool *p)
-{
-	const int64_t now = bb_pool_now(p);
-	struct bb_pool_totals t;
-	struct minimum m;
-	double before;
-	bool fell;
-
-	if (!expire(p, now) || !get_minimum(&m, p->store))
-		return false;
-	bb_pool_totals(&t, p->store);
-	fell = fall(&m, p->policy, t.usage, now);
-	before = m.rate;
-	if (!trim(&m, p))
-		return false;
-	if (fell || m.rate > before)
-		put_minimum(p->store, &m);
-	return !p->store->why;
 }
 
 /* Everything. */
@@ -517,7 +368,7 @@ void bb_pool_tip(unsigned char id[32], struct bb_store *s)
 	if (value.len == 32)
 		memcpy(id, value.data, 32);
 	else
-		damaged(s, "the store is damaged: the mempool's tip");
+		bb_store_set_why(s, "the store is damaged: the mempool's tip");
 }
 
 void bb_pool_set_tip(struct bb_store *s, const unsigned char id[32])

@@ -22,6 +22,7 @@
 #include "ledger/cluster.h"
 #include "ledger/coins.h"
 #include "ledger/events.h"
+#include "ledger/returned.h"
 #include "ledger/tree.h"
 
 struct bb_pool_entry {
@@ -49,6 +50,11 @@ uint64_t bb_pool_spender(struct bb_store *s, const struct bb_outpoint *o);
  * coinbase, its mtp the tip's. The script borrows from the store. */
 bool bb_pool_output(struct bb_prevout *p, struct bb_store *s, const struct bb_outpoint *o,
 	const struct bb_node *tip);
+/* Of a transaction, what its entry's may_lapse says. */
+bool bb_pool_may_lapse(const struct bb_tx *tx, const struct bb_prevout *prevouts);
+/* The transaction of an entry; borrows from its bytes. False: s->why. */
+bool bb_pool_parse_tx(struct bb_tx *tx, struct bb_arena *a, struct bb_store *s,
+	const struct bb_pool_entry *e);
 
 struct bb_pool_cluster {
 	uint64_t id;
@@ -59,6 +65,12 @@ bool bb_pool_cluster(struct bb_pool_cluster *c, struct bb_store *s, uint64_t id)
 bool bb_pool_cluster_of(struct bb_pool_cluster *c, struct bb_store *s, uint64_t number);
 /* The position of a number in the cluster; graph.count: it is not in it. */
 unsigned bb_pool_position(const struct bb_pool_cluster *c, uint64_t number);
+/* All that depend on it and wait, itself not among them; and all that it depends on. In the
+ * arena; NULL with s->why. */
+const uint64_t *bb_pool_descendants(
+	size_t *count, struct bb_store *s, struct bb_arena *a, uint64_t number);
+const uint64_t *bb_pool_ancestors(
+	size_t *count, struct bb_store *s, struct bb_arena *a, uint64_t number);
 
 /* A walk over all chunks, the best first. */
 struct bb_pool_chunk {
@@ -67,6 +79,9 @@ struct bb_pool_chunk {
 	unsigned chunk, first, count; /* its number in the cluster; its positions there */
 };
 bool bb_pool_chunk(struct bb_pool_chunk *out, const struct bb_cursor *at);
+/* The cluster of a chunk, which has those positions. False: s->why. */
+bool bb_pool_chunk_cluster(
+	struct bb_pool_cluster *c, struct bb_store *s, const struct bb_pool_chunk *chunk);
 
 struct bb_pool_totals {
 	uint64_t count;
@@ -81,6 +96,17 @@ void bb_pool_totals(struct bb_pool_totals *t, struct bb_store *s);
  * then what was evicted paid and a step more, halved every 12 hours once a block has come, or
  * faster where there is much room again (GetMinFee). `now` in seconds. */
 int64_t bb_pool_min_rate(struct bb_store *s, const struct bb_policy *p, int64_t now);
+/* That, or what relay costs where it is more. */
+int64_t bb_pool_least_rate(struct bb_store *s, const struct bb_policy *p, int64_t now);
+
+/* Such a thing is not as it must be: s->why, and false. */
+bool bb_pool_damaged_tx(struct bb_store *s);
+bool bb_pool_damaged_cluster(struct bb_store *s);
+bool bb_pool_damaged_chunk(struct bb_store *s);
+
+/* Sets of numbers: sorted, each once. */
+void bb_pool_numbers_unique(uint64_t *numbers, size_t *count);
+bool bb_pool_numbers_have(const uint64_t *numbers, size_t count, uint64_t number);
 
 /* Writers. */
 
@@ -95,9 +121,8 @@ struct bb_pool {
 	int64_t now;			    /* seconds since 1970; -1: the clock's */
 
 	/* Private. */
-	struct bb_arena arena;	/* of the transaction at hand */
-	struct bb_buf returned; /* bytes of those in blocks taken back (poolblock.h) */
-	struct bb_buf arrived;	/* txids that came in since, for whom orphans may wait */
+	struct bb_returned returned;
+	struct bb_buf arrived; /* txids that came in since, for whom orphans may wait */
 };
 int64_t bb_pool_now(const struct bb_pool *p);
 void bb_pool_free(struct bb_pool *p);

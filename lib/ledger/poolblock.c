@@ -6,97 +6,12 @@
 #include "ledger/orphantx.h"
 #include "ledger/query.h"
 
-/* p->returned: LE64 the memory that Core would count for it, then each transaction of the
- * blocks taken back, the last first: txid, LE32 memory, LE32 length, the bytes. Empty: no block
- * was. */
-enum {
-	START = 8,
-	RECORD = 32 + 4 + 4,
-	RETURNED_MAX = 20000000, /* bytes of memory (MAX_DISCONNECTED_TX_POOL_BYTES) */
-};
-
-static bool out_of_memory(struct bb_store *s)
-{
-	if (!s->why)
-		s->why = "out of memory";
-	return false;
-}
-
 static bool nobody_waits(struct bb_store *s)
 {
 	return !bb_store_count(s, BB_POOL_TXS);
 }
 
 /* Those taken back. */
-
-struct returned {
-	const unsigned char *txid;
-	uint32_t memory;
-	struct bb_span bytes;
-	size_t size; /* of the record */
-};
-
-static struct returned returned_at(const struct bb_buf *b, size_t at)
-{
-	const unsigned char *p = b->data + at;
-	const uint32_t len = bb_le32(p + 36);
-
-	return (struct returned){.txid = p,
-		.memory = bb_le32(p + 32),
-		.bytes = BB_SPAN(p + RECORD, len),
-		.size = RECORD + len};
-}
-
-static void count_memory(struct bb_pool *p, uint64_t more, uint64_t less)
-{
-	unsigned char *total = p->returned.data;
-
-	bb_set_le64(total, bb_le64(total) + more - less);
-}
-
-/* Core's RecursiveDynamicUsage: what allocations of these sizes take on a 64-bit machine. */
-
-static size_t allocated(size_t size)
-{
-	return size ? (size + 31) / 16 * 16 : 0;
-}
-
-static size_t script_memory(struct bb_span script)
-{
-	return script.len > 36 ? allocated(script.len) : 0; /* shorter ones need none */
-}
-
-static size_t memory_of(const struct bb_tx *tx)
-{
-	enum { TXIN = 104, TXOUT = 48, ITEM = 24, REST = 312 };
-	size_t n = REST + allocated(tx->in_count * TXIN) + allocated(tx->out_count * TXOUT);
-
-	for (size_t i = 0; i < tx->in_count; i++) {
-		n += script_memory(tx->in[i].script_sig);
-		n += allocated(tx->in[i].witness_count * ITEM);
-		for (size_t k = 0; k < tx->in[i].witness_count; k++)
-			n += allocated(tx->in[i].witness[k].len);
-	}
-	for (size_t i = 0; i < tx->out_count; i++)
-		n += script_memory(tx->out[i].script);
-	return n;
-}
-
-static void remember(struct bb_pool *p, const struct bb_tx *tx, const unsigned char txid[32])
-{
-	const size_t memory = memory_of(tx), at = p->returned.len;
-
-	bb_put(&p->returned, txid, 32);
-	bb_put_le32(&p->returned, (uint32_t)memory);
-	bb_put_le32(&p->returned, 0);
-	bb_put_tx(&p->returned, tx, true);
-	if (p->returned.failed) {
-		out_of_memory(p->store);
-		return;
-	}
-	bb_set_le32(p->returned.data + at + 36, (uint32_t)(p->returned.len - at - RECORD));
-	count_memory(p, memory, 0);
-}
 
 /* Whatever spends its outputs leaves, with all that depends on it (removeRecursive). */
 static bool drop_children(
@@ -117,58 +32,20 @@ static bool drop_children(
 /* Too many to remember: those that were mined last are forgotten first. */
 static bool limit_returned(struct bb_pool *p)
 {
+	struct bb_returned_tx r;
 	struct bb_arena a = {0};
-	struct returned r;
 	struct bb_tx tx;
-	size_t at = START;
 	bool good = true;
+	size_t at = 0;
 
-	while (good && bb_le64(p->returned.data) > RETURNED_MAX) {
-		r = returned_at(&p->returned, at);
+	while (good && bb_returned_excess(&r, &at, &p->returned)) {
 		good = bb_tx_parse(&tx, r.bytes, &a) ? drop_children(p, &tx, r.txid)
-						     : out_of_memory(p->store);
-		count_memory(p, 0, r.memory);
-		at += r.size;
+						     : bb_store_no_memory(p->store);
 		bb_arena_reset(&a);
 	}
-	p->returned.len -= at - START;
-	memmove(p->returned.data + START, p->returned.data + at, p->returned.len - START);
+	bb_returned_forget(&p->returned, at);
 	bb_arena_free(&a);
 	return good;
-}
-
-static int compare_ids(const void *a, const void *b)
-{
-	return memcmp(a, b, 32);
-}
-
-/* What is mined again does not come back. */
-static bool forget_mined(struct bb_pool *p, const struct bb_incoming *in)
-{
-	const size_t count = in->block.tx_count;
-	struct bb_buf *b = &p->returned;
-	size_t to = START, size;
-	unsigned char *ids;
-
-	if (b->len <= START)
-		return true;
-	if (!(ids = bb_arena_alloc(in->arena, count * 32)))
-		return out_of_memory(p->store);
-	memcpy(ids, in->block.txid, count * 32);
-	qsort(ids, count, 32, compare_ids);
-	for (size_t at = START; at < b->len; at += size) {
-		const struct returned r = returned_at(b, at);
-		size = r.size;
-		if (bsearch(r.txid, ids, count, 32, compare_ids)) {
-			count_memory(p, 0, r.memory);
-			continue;
-		}
-		if (to != at)
-			memmove(b->data + to, b->data + at, size);
-		to += size;
-	}
-	b->len = to;
-	return true;
 }
 
 /* One block. */
@@ -181,7 +58,7 @@ static bool remove_mined(struct bb_pool *p, const struct bb_incoming *in, int32_
 	size_t count = 0;
 
 	if (!numbers)
-		return out_of_memory(p->store);
+		return bb_store_no_memory(p->store);
 	for (size_t i = 1; i < block->tx_count; i++) {
 		if (!bb_pool_find(&e, p->store, block->txid[i]))
 			continue;
@@ -207,8 +84,8 @@ bool bb_pool_connected(struct bb_pool *p, const struct bb_incoming *in, const st
 {
 	const struct bb_block *block = &in->block;
 
-	if (!forget_mined(p, in))
-		return false;
+	if (!bb_returned_mined(&p->returned, in->arena, block))
+		return bb_store_no_memory(p->store);
 	if (!nobody_waits(p->store) && !remove_mined(p, in, n->height))
 		return false;
 	for (size_t i = 1; i < block->tx_count && !nobody_waits(p->store); i++)
@@ -221,13 +98,9 @@ bool bb_pool_connected(struct bb_pool *p, const struct bb_incoming *in, const st
 
 bool bb_pool_disconnected(struct bb_pool *p, const struct bb_incoming *in)
 {
-	const struct bb_block *block = &in->block;
-
-	if (!p->returned.len)
-		bb_put_le64(&p->returned, 0);
-	for (size_t i = block->tx_count; i-- > 0 && !p->store->why;)
-		remember(p, &block->tx[i], block->txid[i]);
-	return !p->store->why && limit_returned(p);
+	if (!bb_returned_add(&p->returned, &in->block))
+		return bb_store_no_memory(p->store);
+	return limit_returned(p);
 }
 
 /* Room for one that comes back. */
@@ -251,14 +124,7 @@ static int compare_worst_first(const void *a, const void *b)
 	return x->number < y->number ? 1 : -1;
 }
 
-static int compare_numbers(const void *a, const void *b)
-{
-	const uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-
-	return (x > y) - (x < y);
-}
-
-/* Who spends its outputs, sorted, and perhaps more than once. NULL: memory. */
+/* Who spends its outputs. NULL: memory. */
 static uint64_t *find_children(
 	size_t *count, struct bb_pool *p, struct bb_arena *a, const struct bb_incoming_tx *in)
 {
@@ -272,7 +138,7 @@ static uint64_t *find_children(
 	for (o.vout = 0; o.vout < in->tx.out_count; o.vout++)
 		if ((children[*count] = bb_pool_spender(p->store, &o)))
 			(*count)++;
-	qsort(children, *count, sizeof(*children), compare_numbers);
+	bb_pool_numbers_unique(children, count);
 	return children;
 }
 
@@ -288,8 +154,7 @@ static void put_heirs(struct bb_buf *heirs, const struct bb_pool_cluster *c,
 		if (i + 1 == c->graph.chunk_end[chunk])
 			chunk++;
 		if (!(c->graph.parents[i] & bits) &&
-			!bsearch(&c->number[i], children, count, sizeof(*children),
-				compare_numbers))
+			!bb_pool_numbers_have(children, count, c->number[i]))
 			continue;
 		bits |= (uint64_t)1 << i;
 		bb_put(heirs, &h, sizeof(h));
@@ -318,7 +183,7 @@ static bool find_heirs(struct bb_buf *heirs, size_t *members, struct bb_pool *p,
 		*members += c.graph.count;
 	}
 	if (seen.failed || heirs->failed)
-		out_of_memory(p->store);
+		bb_store_no_memory(p->store);
 	bb_buf_free(&seen);
 	return !p->store->why;
 }
@@ -335,7 +200,7 @@ static bool make_room(struct bb_pool *p, struct bb_arena *a, const struct bb_inc
 	bool good;
 
 	if (!numbers)
-		return out_of_memory(p->store);
+		return bb_store_no_memory(p->store);
 	good = find_heirs(&heirs, &members, p, numbers, count) && heirs.len;
 	h = (struct heir *)heirs.data;
 	count = heirs.len / sizeof(*h);
@@ -349,7 +214,7 @@ static bool make_room(struct bb_pool *p, struct bb_arena *a, const struct bb_inc
 	}
 	bb_buf_free(&heirs);
 	if (!numbers)
-		return out_of_memory(p->store);
+		return bb_store_no_memory(p->store);
 	return good && bb_pool_remove(p, numbers, leave, true, BB_REMOVAL_SIZELIMIT, NULL);
 }
 
@@ -371,7 +236,7 @@ static bool bring_one_back(struct bb_pool *p, struct bb_arena *a, struct bb_span
 	struct bb_acceptance r;
 
 	if (!bb_incoming_tx_parse(&in, a, bytes))
-		return out_of_memory(p->store);
+		return bb_store_no_memory(p->store);
 	if (bb_tx_is_coinbase(&in.tx))
 		return drop_children(p, &in.tx, in.txid);
 	if (!accept_back(&r, p, a, &in))
@@ -382,42 +247,37 @@ static bool bring_one_back(struct bb_pool *p, struct bb_arena *a, struct bb_span
 /* Those remembered, the first first. */
 static bool bring_back(struct bb_pool *p)
 {
-	struct bb_buf kept = p->returned, places = {0};
+	struct bb_returned kept = p->returned;
+	struct bb_returned_tx r;
+	struct bb_buf places = {0};
 	struct bb_arena a = {0};
 	bool good;
 	size_t at;
 
-	p->returned = (struct bb_buf){0};
-	for (at = START; at < kept.len; at += returned_at(&kept, at).size)
-		bb_put(&places, &at, sizeof(at));
-	good = !places.failed || out_of_memory(p->store);
+	p->returned = (struct bb_returned){0};
+	for (size_t from = at = 0; bb_returned_next(&r, &at, &kept); from = at)
+		bb_put(&places, &from, sizeof(from));
+	good = !places.failed || bb_store_no_memory(p->store);
 	while (good && places.len) {
 		places.len -= sizeof(at);
 		memcpy(&at, places.data + places.len, sizeof(at));
-		good = bring_one_back(p, &a, returned_at(&kept, at).bytes);
+		good = bb_returned_next(&r, &at, &kept) && bring_one_back(p, &a, r.bytes);
 		bb_arena_reset(&a);
 	}
 	bb_buf_free(&places);
-	bb_buf_free(&kept);
+	bb_returned_free(&kept);
 	bb_arena_free(&a);
 	return good;
 }
 
-static bool find_prevout(struct bb_prevout *p, struct bb_pool *pool,
-	const struct bb_outpoint *o, const struct bb_node *tip)
+static bool find_prevout(struct bb_prevout *out, struct bb_pool *p, struct bb_arena *a,
+	const struct bb_tx *tx, const struct bb_txin *in, const struct bb_node *tip)
 {
 	struct bb_coin coin;
 
-	if (bb_pool_output(p, pool->store, o, tip))
-		return true;
-	if (!bb_coins_get(&coin, pool->coins, o))
-		return false;
-	*p = (struct bb_prevout){.known = true,
-		.value_sat = coin.value_sat,
-		.height = coin.height,
-		.coinbase = coin.coinbase,
-		.mtp = bb_query_coin_mtp(pool->store, coin.height)};
-	return true;
+	return bb_pool_output(out, p->store, &in->prevout, tip) ||
+	       (bb_coins_get(&coin, p->coins, &in->prevout) &&
+		       bb_query_coin_prevout(out, p->store, a, &coin, tx, in));
 }
 
 /* Could it be in the next block, as far as locks and coinbases go? */
@@ -429,14 +289,12 @@ static bool is_due(struct bb_pool *p, struct bb_arena *a, const struct bb_pool_e
 	unsigned unjudged = 0;
 	struct bb_tx tx;
 
-	if (!bb_tx_parse(&tx, e->bytes, a)) {
-		p->store->why = "the store is damaged: a waiting transaction";
+	if (!bb_pool_parse_tx(&tx, a, p->store, e))
 		return false;
-	}
 	if (!(prevouts = bb_arena_array(a, tx.in_count, sizeof(*prevouts))))
-		return out_of_memory(p->store);
+		return bb_store_no_memory(p->store);
 	for (size_t i = 0; i < tx.in_count; i++) {
-		if (!find_prevout(&prevouts[i], p, &tx.in[i].prevout, tip))
+		if (!find_prevout(&prevouts[i], p, a, &tx, &tx.in[i], tip))
 			return false;
 		if (prevouts[i].coinbase == 1 &&
 			height - prevouts[i].height < p->network->coinbase_maturity)
@@ -466,7 +324,7 @@ static bool remove_lapsed(struct bb_pool *p, const struct bb_node *tip)
 			bb_put(&lapsed, &e.number, sizeof(e.number));
 	}
 	bb_cursor_close(&c);
-	good = !s->why && (!lapsed.failed || out_of_memory(s));
+	good = !s->why && (!lapsed.failed || bb_store_no_memory(s));
 	if (good && lapsed.len)
 		good = bb_pool_remove(p, (const uint64_t *)lapsed.data,
 			lapsed.len / sizeof(e.number), true, BB_REMOVAL_REORG, NULL);
@@ -482,7 +340,7 @@ bool bb_pool_settle(struct bb_pool *p)
 	if (!bb_tree_tip(&tip, p->store))
 		return !p->store->why;
 	bb_pool_set_tip(p->store, tip.id);
-	if (p->returned.len && !(bring_back(p) && remove_lapsed(p, &tip) && bb_pool_limit(p)))
+	if (p->returned.any && !(bring_back(p) && remove_lapsed(p, &tip) && bb_pool_limit(p)))
 		return false;
 	return bb_orphantx_adopt(p);
 }
@@ -520,7 +378,7 @@ static bool go_up(struct reading *r, const struct bb_node *fork, const struct bb
 
 	for (int32_t h = fork->height + 1; h <= tip->height; h++) {
 		/* With nobody to tell, a long way need not be gone. */
-		if (!r->p->returned.len && nobody_waits(s) &&
+		if (!r->p->returned.any && nobody_waits(s) &&
 			!bb_store_count(s, BB_POOL_ORPHANS))
 			return true;
 		if (!bb_tree_at(&n, s, h) || !read_block(r, &n) ||

@@ -7,26 +7,24 @@ enum {
 	COUNTERS_SIZE = 40,
 };
 
-static bool damaged(struct bb_store *s, const char *why)
-{
-	if (!s->why)
-		s->why = why;
-	return false;
-}
-
 static bool no_counters(struct bb_store *s)
 {
-	return damaged(s, "the store is damaged: the mempool's totals");
+	return bb_store_set_why(s, "the store is damaged: the mempool's totals");
 }
 
-static bool no_transaction(struct bb_store *s)
+bool bb_pool_damaged_tx(struct bb_store *s)
 {
-	return damaged(s, "the store is damaged: a transaction of the mempool");
+	return bb_store_set_why(s, "the store is damaged: a transaction of the mempool");
 }
 
-static bool no_cluster(struct bb_store *s)
+bool bb_pool_damaged_cluster(struct bb_store *s)
 {
-	return damaged(s, "the store is damaged: a cluster of the mempool");
+	return bb_store_set_why(s, "the store is damaged: a cluster of the mempool");
+}
+
+bool bb_pool_damaged_chunk(struct bb_store *s)
+{
+	return bb_store_set_why(s, "the store is damaged: a chunk of the mempool");
 }
 
 static void put_number(struct bb_store *s, enum bb_table t, struct bb_span key, uint64_t number)
@@ -196,7 +194,7 @@ void bb_pool_put_entry(
 
 	put_entry_bytes(&value, e);
 	if (value.failed)
-		damaged(s, "out of memory");
+		bb_store_no_memory(s);
 	bb_store_put(s, BB_POOL_TXS, bb_key64(key, e->number), BB_SPAN(value.data, value.len));
 	bb_buf_free(&value);
 	put_number(s, BB_POOL_IDS, BB_SPAN(e->txid, 32), e->number);
@@ -219,7 +217,7 @@ static void del_spent(struct bb_store *s, struct bb_span bytes)
 			bb_store_del(s, BB_POOL_SPENT, bb_outpoint_key(key, &o));
 	}
 	if (r.bad)
-		no_transaction(s);
+		bb_pool_damaged_tx(s);
 }
 
 void bb_pool_del_entry(struct bb_store *s, uint64_t number)
@@ -229,12 +227,12 @@ void bb_pool_del_entry(struct bb_store *s, uint64_t number)
 	unsigned char key[8];
 
 	if (!bb_pool_get(&e, s, number)) {
-		no_transaction(s);
+		bb_pool_damaged_tx(s);
 		return;
 	}
 	bb_put(&bytes, e.bytes.data, e.bytes.len);
 	if (bytes.failed)
-		damaged(s, "out of memory");
+		bb_store_no_memory(s);
 	else
 		del_spent(s, BB_SPAN(bytes.data, bytes.len));
 	bb_buf_free(&bytes);
@@ -376,7 +374,7 @@ static void write_chunks(struct bb_store *s, const struct bb_pool_cluster *old,
 			continue;
 		if (i < before &&
 			!bb_store_del(s, BB_POOL_CHUNKS, BB_SPAN(was.key, sizeof(was.key))))
-			damaged(s, "the store is damaged: a chunk of the mempool");
+			bb_pool_damaged_chunk(s);
 		if (i < after)
 			bb_store_put(s, BB_POOL_CHUNKS, BB_SPAN(is.key, sizeof(is.key)),
 				BB_SPAN(is.value, sizeof(is.value)));
@@ -421,7 +419,7 @@ void bb_pool_del_cluster(struct bb_store *s, uint64_t id)
 	unsigned char key[8];
 
 	if (!bb_pool_cluster(&old, s, id)) {
-		no_cluster(s);
+		bb_pool_damaged_cluster(s);
 		return;
 	}
 	write_chunks(s, &old, &none);

@@ -1,9 +1,9 @@
 #ifndef BB_LEDGER_POOLROWS_H
 #define BB_LEDGER_POOLROWS_H
 
-/* How the mempool's rows are written: for change.c and pool.c alone. Each of these keeps what
- * belongs together: an entry with its txid, what it spends and the totals; a cluster with its
- * chunks and its transactions' homes.
+/* How the mempool's rows are written: for pool.c, poollimit.c and change.c alone; verifypool.c
+ * reads them. Each of these keeps what belongs together: an entry with its txid, what it spends
+ * and the totals; a cluster with its chunks and its transactions' homes.
  *
  *	BB_POOL_META	   "totals" -> LE64 count, usage, weight, fee, next number
  *			   "rate" -> what the minimum was when eviction or time last changed it

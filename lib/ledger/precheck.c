@@ -36,7 +36,8 @@ static bool check_new(struct bb_attempt *t, struct bb_candidate *c)
 
 	if (!bb_pool_find(&e, t->s, c->in->txid))
 		return !t->s->why;
-	if (memcmp(e.wtxid, c->in->wtxid, 32) == 0)
+	c->present = memcmp(e.wtxid, c->in->wtxid, 32) == 0;
+	if (c->present)
 		return bb_accept_refuse(c->result, "txn-already-in-mempool", "%s", "");
 	return bb_accept_refuse(c->result, "txn-same-nonwitness-data-in-mempool", "%s", "");
 }
@@ -49,7 +50,7 @@ static bool find_conflicts(struct bb_attempt *t, struct bb_candidate *c)
 	/* With room for a sibling. */
 	c->conflicts = bb_arena_array(t->a, tx->in_count + 1, sizeof(*c->conflicts));
 	if (!c->conflicts)
-		return bb_accept_no_memory(t->s);
+		return bb_store_no_memory(t->s);
 	for (size_t i = 0; i < tx->in_count; i++) {
 		if (!(spender = bb_pool_spender(t->s, &tx->in[i].prevout)))
 			continue;
@@ -58,7 +59,7 @@ static bool find_conflicts(struct bb_attempt *t, struct bb_candidate *c)
 				c->result, "bip125-replacement-disallowed", "%s", "");
 		c->conflicts[c->conflict_count++] = spender;
 	}
-	bb_numbers_unique(c->conflicts, &c->conflict_count);
+	bb_pool_numbers_unique(c->conflicts, &c->conflict_count);
 	return !t->s->why;
 }
 
@@ -69,7 +70,7 @@ static bool keep_prevout(struct bb_prevout *p, struct bb_attempt *t)
 	const struct bb_span script = p->script;
 
 	p->script = bb_arena_copy(t->a, script);
-	return p->script.data || !script.len || bb_accept_no_memory(t->s);
+	return p->script.data || !script.len || bb_store_no_memory(t->s);
 }
 
 /* An output of one that comes with it, and before it. */
@@ -90,12 +91,6 @@ static bool find_in_package(struct bb_prevout *p, const struct bb_attempt *t,
 	return false;
 }
 
-static bool locked_by_time(const struct bb_tx *tx, const struct bb_txin *in)
-{
-	return tx->version >= 2 && !(in->sequence & BB_SEQUENCE_DISABLE) &&
-	       (in->sequence & BB_SEQUENCE_BY_TIME);
-}
-
 static bool get_coin(struct bb_coin *coin, struct bb_attempt *t, const struct bb_outpoint *o)
 {
 	return t->p->coins ? bb_coins_get(coin, t->p->coins, o) : bb_query_coin(coin, t->s, o);
@@ -106,18 +101,8 @@ static bool find_in_chain(struct bb_prevout *p, struct bb_attempt *t, const stru
 {
 	struct bb_coin coin;
 
-	if (!get_coin(&coin, t, &in->prevout))
-		return false;
-	p->known = true;
-	p->value_sat = coin.value_sat;
-	p->script = coin.script;
-	p->height = coin.height;
-	p->coinbase = coin.coinbase;
-	if (!keep_prevout(p, t))
-		return false;
-	if (locked_by_time(tx, in))
-		p->mtp = bb_query_coin_mtp(t->s, coin.height);
-	return true;
+	return get_coin(&coin, t, &in->prevout) &&
+	       bb_query_coin_prevout(p, t->s, t->a, &coin, tx, in);
 }
 
 static bool find_prevout(struct bb_prevout *p, struct bb_attempt *t, struct bb_candidate *c,
@@ -125,7 +110,7 @@ static bool find_prevout(struct bb_prevout *p, struct bb_attempt *t, struct bb_c
 {
 	uint64_t parent;
 
-	*p = (struct bb_prevout){.height = -1, .coinbase = -1, .mtp = -1};
+	*p = bb_prevout_unknown;
 	if (find_in_package(p, t, c, &in->prevout))
 		return true;
 	parent = bb_pool_number(t->s, in->prevout.txid);
@@ -157,13 +142,14 @@ static bool find_prevouts(struct bb_attempt *t, struct bb_candidate *c)
 	c->prevouts = bb_arena_array(t->a, tx->in_count, sizeof(*c->prevouts));
 	c->parents = bb_arena_array(t->a, tx->in_count, sizeof(*c->parents));
 	if (!c->prevouts || !c->parents)
-		return bb_accept_no_memory(t->s);
+		return bb_store_no_memory(t->s);
 	for (size_t i = 0; i < tx->in_count; i++) {
 		if (find_prevout(&c->prevouts[i], t, c, &tx->in[i]))
 			continue;
 		if (t->s->why)
 			return false;
-		if (is_known(t, c->in))
+		c->present = is_known(t, c->in);
+		if (c->present)
 			return bb_accept_refuse(c->result, "txn-already-known", "%s", "");
 		c->missing = true;
 		return bb_accept_refuse(c->result, "bad-txns-inputs-missingorspent", "%s", "");
@@ -187,11 +173,11 @@ static bool sort_parents(struct bb_attempt *t, struct bb_candidate *c)
 	struct bb_pool_entry e;
 	struct named *list;
 
-	bb_numbers_unique(c->parents, &c->parent_count);
+	bb_pool_numbers_unique(c->parents, &c->parent_count);
 	if (c->parent_count < 2)
 		return true;
 	if (!(list = bb_arena_array(t->a, c->parent_count, sizeof(*list))))
-		return bb_accept_no_memory(t->s);
+		return bb_store_no_memory(t->s);
 	for (size_t i = 0; i < c->parent_count; i++) {
 		if (!bb_pool_get(&e, t->s, c->parents[i]))
 			return false;
@@ -232,24 +218,6 @@ static bool check_inputs(struct bb_attempt *t, struct bb_candidate *c)
 	return !t->s->why;
 }
 
-/* Could a reorganisation make it impossible, though what it spends stays? */
-static bool may_lapse(const struct bb_candidate *c)
-{
-	const struct bb_tx *tx = &c->in->tx;
-
-	if (bb_tx_has_locktime(tx))
-		return true;
-	for (size_t i = 0; i < tx->in_count; i++) {
-		const uint32_t sequence = tx->in[i].sequence;
-		if (c->prevouts[i].coinbase == 1)
-			return true;
-		if (tx->version >= 2 && !(sequence & BB_SEQUENCE_DISABLE) &&
-			(sequence & BB_SEQUENCE_MASK))
-			return true;
-	}
-	return false;
-}
-
 static bool stage(struct bb_attempt *t, struct bb_candidate *c)
 {
 	struct bb_pool_entry *e = &c->entry;
@@ -267,10 +235,10 @@ static bool stage(struct bb_attempt *t, struct bb_candidate *c)
 	e->adjusted_weight = (uint32_t)adjusted;
 	e->sigops_cost = (uint32_t)cost;
 	e->flags = BB_VERIFY_STANDARD;
-	e->may_lapse = may_lapse(c);
+	e->may_lapse = bb_pool_may_lapse(&c->in->tx, c->prevouts);
 	e->bytes = c->in->bytes;
 	c->result->fee_sat = e->fee_sat;
-	c->result->vsize = bb_adjusted_vsize(adjusted);
+	c->result->vsize = bb_vsize(adjusted);
 	return bb_change_add(t->change, e, &c->in->tx);
 }
 

@@ -1,19 +1,5 @@
 #include "ledger/query.h"
 
-static bool fail(struct bb_store *s, const char *why)
-{
-	if (!s->why)
-		s->why = why;
-	return false;
-}
-
-static bool out_of_memory(struct bb_store *s)
-{
-	return fail(s, "out of memory");
-}
-
-static const struct bb_prevout unknown = {.height = -1, .coinbase = -1, .mtp = -1};
-
 /* `len` bytes from `offset` on of a block's data, in the arena. */
 static bool read_data(struct bb_span *out, struct bb_store *s, struct bb_arena *a,
 	const struct bb_place *place, uint32_t offset, uint32_t len)
@@ -22,13 +8,13 @@ static bool read_data(struct bb_span *out, struct bb_store *s, struct bb_arena *
 	const char *why;
 
 	if (!bb_flat_read(&b, &s->flat, &why, place, offset, len))
-		fail(s, why);
+		bb_store_set_why(s, why);
 	else if (b.failed)
-		out_of_memory(s);
+		bb_store_no_memory(s);
 	else if (b.len != len)
-		fail(s, "the store is damaged: a block's data are cut short");
+		bb_store_set_why(s, "the store is damaged: a block's data are cut short");
 	else if (!(*out = bb_arena_copy(a, BB_SPAN(b.data, b.len))).data)
-		out_of_memory(s);
+		bb_store_no_memory(s);
 	bb_buf_free(&b);
 	return !s->why;
 }
@@ -39,7 +25,8 @@ static bool fill_mtp(struct bb_prevout *prevouts, size_t count, struct bb_store 
 {
 	for (size_t i = 0; i < count; i++) {
 		if (prevouts[i].height > spender->height)
-			return fail(s, "the store is damaged: a coin from a later block");
+			return bb_store_set_why(
+				s, "the store is damaged: a coin from a later block");
 		prevouts[i].mtp = bb_query_coin_mtp(s, (int32_t)prevouts[i].height);
 	}
 	return !s->why;
@@ -55,10 +42,10 @@ static bool read_block(struct bb_stored_block *b, struct bb_store *s, struct bb_
 	if (!read_data(&b->bytes, s, a, &b->node.place, 0, b->node.place.len))
 		return false;
 	if (!bb_block_parse(block, b->bytes, a))
-		return fail(s, "the store is damaged: a block's data");
+		return bb_store_set_why(s, "the store is damaged: a block's data");
 	bb_header_hash(id, &block->header);
 	return memcmp(id, b->node.id, 32) == 0 ||
-	       fail(s, "the store is damaged: a block's data are another's");
+	       bb_store_set_why(s, "the store is damaged: a block's data are another's");
 }
 
 static bool block_prevouts(
@@ -67,7 +54,8 @@ static bool block_prevouts(
 	if (!bb_tree_is_active(s, n))
 		return false;
 	if (!bb_undo_get_block(l->prevouts, s, a, n->number, &l->block))
-		return fail(s, "the store is damaged: what a block spent is missing");
+		return bb_store_set_why(
+			s, "the store is damaged: what a block spent is missing");
 	l->all_known = true;
 	return fill_mtp(l->prevouts, l->prevout_count, s, n);
 }
@@ -85,11 +73,11 @@ bool bb_query_block(struct bb_stored_block *b, struct bb_store *s, const struct 
 	l->prevout_count = bb_block_spends(&l->block);
 	l->all_known = l->prevout_count == 0;
 	if (!(l->prevouts = bb_arena_array(a, l->prevout_count + 1, sizeof(*l->prevouts))))
-		return out_of_memory(s);
+		return bb_store_no_memory(s);
 	for (size_t i = 0; i < l->prevout_count; i++)
-		l->prevouts[i] = unknown;
+		l->prevouts[i] = bb_prevout_unknown;
 	if (!genesis && !bb_tree_get(&parent, s, node->prev))
-		return fail(s, "the store is damaged: a node is missing");
+		return bb_store_set_why(s, "the store is damaged: a node is missing");
 	if (!bb_tree_claims(&l->claims, s, genesis ? NULL : &parent))
 		return false;
 	if (!genesis && !bb_tree_expected_bits(
@@ -120,7 +108,8 @@ static bool read_tx(struct bb_stored_tx *t, struct bb_store *s, struct bb_arena 
 			return true;
 		}
 		if (len == left)
-			return fail(s, "the store is damaged: a transaction's data");
+			return bb_store_set_why(
+				s, "the store is damaged: a transaction's data");
 		len *= 16; /* under the size of a file: no overflow */
 	}
 }
@@ -130,13 +119,14 @@ static bool tx_prevouts(struct bb_stored_tx *t, struct bb_store *s, struct bb_ar
 	const size_t count = t->tx.in_count;
 
 	if (!(t->prevouts = bb_arena_array(a, count + 1, sizeof(*t->prevouts))))
-		return out_of_memory(s);
-	t->prevouts[0] = unknown;
+		return bb_store_no_memory(s);
+	t->prevouts[0] = bb_prevout_unknown;
 	t->coinbase = bb_tx_is_coinbase(&t->tx);
 	if (t->coinbase)
 		return true;
 	if (!bb_undo_get(t->prevouts, count, s, a, t->node.number, t->offset))
-		return fail(s, "the store is damaged: what a block spent is missing");
+		return bb_store_set_why(
+			s, "the store is damaged: what a block spent is missing");
 	return fill_mtp(t->prevouts, count, s, &t->node);
 }
 
@@ -146,7 +136,7 @@ static bool tx_at(struct bb_stored_tx *t, struct bb_store *s, struct bb_arena *a
 {
 	*t = (struct bb_stored_tx){.offset = row->offset};
 	if (!bb_tree_at(&t->node, s, row->height) || !(t->node.status & BB_NODE_DATA))
-		return fail(s, "the store is damaged: a row of no block");
+		return bb_store_set_why(s, "the store is damaged: a row of no block");
 	return read_tx(t, s, a);
 }
 
@@ -169,7 +159,7 @@ static bool rows_of(struct bb_row **rows, size_t *count, struct bb_store *s, str
 		return false;
 	for (more = bb_cursor_seek(&c, BB_SPAN(prefix, 8)); more; more = bb_cursor_next(&c)) {
 		if (c.key.len != BB_ROW_SIZE) {
-			fail(s, "the store is damaged: a row's length");
+			bb_store_set_why(s, "the store is damaged: a row's length");
 			break;
 		}
 		if (memcmp(c.key.data, prefix, 8) != 0)
@@ -181,7 +171,7 @@ static bool rows_of(struct bb_row **rows, size_t *count, struct bb_store *s, str
 	*count = found.len / sizeof(row);
 	*rows = (struct bb_row *)bb_arena_copy(a, BB_SPAN(found.data, found.len)).data;
 	if (found.failed || !*rows)
-		out_of_memory(s);
+		bb_store_no_memory(s);
 	bb_buf_free(&found);
 	return !s->why;
 }
@@ -232,7 +222,7 @@ bool bb_query_coin(struct bb_coin *c, struct bb_store *s, const struct bb_outpoi
 
 	if (!bb_store_get(&value, s, BB_COINS, bb_outpoint_key(key, o)))
 		return false;
-	return bb_coin_parse(c, value) || fail(s, "the store is damaged: a coin");
+	return bb_coin_parse(c, value) || bb_store_set_why(s, "the store is damaged: a coin");
 }
 
 /* The coin that a key of the script index names, if it is one of that script. */
@@ -243,7 +233,7 @@ static void take_unspent(struct bb_buf *found, struct bb_store *s, struct bb_spa
 
 	if (!bb_outpoint_from_key(&u.outpoint, outpoint) ||
 		!bb_query_coin(&u.coin, s, &u.outpoint)) {
-		fail(s, "the store is damaged: a script's coin is missing");
+		bb_store_set_why(s, "the store is damaged: a script's coin is missing");
 		return;
 	}
 	if (!bb_span_equal(u.coin.script, script))
@@ -262,7 +252,7 @@ bool bb_query_unspent(struct bb_unspent **coins, size_t *count, struct bb_store 
 	bool more;
 
 	if (!kept.data)
-		return out_of_memory(s);
+		return bb_store_no_memory(s);
 	if (!bb_cursor_open(&c, s, BB_UNSPENT))
 		return false;
 	bb_script_prefix(prefix, script);
@@ -274,7 +264,7 @@ bool bb_query_unspent(struct bb_unspent **coins, size_t *count, struct bb_store 
 	*count = found.len / sizeof(**coins);
 	*coins = (struct bb_unspent *)bb_arena_copy(a, BB_SPAN(found.data, found.len)).data;
 	if (found.failed || !*coins)
-		out_of_memory(s);
+		bb_store_no_memory(s);
 	bb_buf_free(&found);
 	return !s->why;
 }
@@ -286,10 +276,28 @@ int64_t bb_query_coin_mtp(struct bb_store *s, int32_t height)
 	if (height <= 0)
 		return 0;
 	if (!bb_tree_at(&before, s, height - 1)) {
-		fail(s, "the store is damaged: heights are missing");
+		bb_store_set_why(s, "the store is damaged: heights are missing");
 		return 0;
 	}
 	return before.mtp;
+}
+
+bool bb_query_coin_prevout(struct bb_prevout *p, struct bb_store *s, struct bb_arena *a,
+	const struct bb_coin *coin, const struct bb_tx *tx, const struct bb_txin *in)
+{
+	*p = (struct bb_prevout){
+		.known = true,
+		.value_sat = coin->value_sat,
+		.script = bb_arena_copy(a, coin->script),
+		.height = coin->height,
+		.coinbase = coin->coinbase,
+		.mtp = -1,
+	};
+	if (!p->script.data)
+		return bb_store_no_memory(s);
+	if (bb_has_sequence_lock(tx, in) && (in->sequence & BB_SEQUENCE_BY_TIME))
+		p->mtp = bb_query_coin_mtp(s, coin->height);
+	return !s->why;
 }
 
 void bb_query_prevouts(struct bb_prevout *prevouts, const struct bb_tx *tx, struct bb_store *s,
@@ -299,12 +307,12 @@ void bb_query_prevouts(struct bb_prevout *prevouts, const struct bb_tx *tx, stru
 
 	for (size_t i = 0; i < tx->in_count; i++) {
 		struct bb_prevout *p = &prevouts[i];
-		*p = unknown;
+		*p = bb_prevout_unknown;
 		if (!bb_query_coin(&c, s, &tx->in[i].prevout))
 			continue;
 		p->script = bb_arena_copy(a, c.script);
 		if (!p->script.data) {
-			out_of_memory(s);
+			bb_store_no_memory(s);
 			return;
 		}
 		p->known = true;

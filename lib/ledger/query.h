@@ -54,6 +54,10 @@ bool bb_query_history(struct bb_row **rows, size_t *count, struct bb_store *s,
 /* Median time past before the block of that height of the active chain: a coin's `mtp`; 0 for
  * the genesis block's. */
 int64_t bb_query_coin_mtp(struct bb_store *s, int32_t height);
+/* A coin that `in` spends, as a prevout, its script in the arena; mtp, for which the tree is
+ * looked at, only where the input's sequence needs it, else -1. False: s->why. */
+bool bb_query_coin_prevout(struct bb_prevout *p, struct bb_store *s, struct bb_arena *a,
+	const struct bb_coin *coin, const struct bb_tx *tx, const struct bb_txin *in);
 /* What the ledger holds of the outpoints of a transaction, as of the tip. */
 void bb_query_prevouts(struct bb_prevout *prevouts, const struct bb_tx *tx, struct bb_store *s,
 	struct bb_arena *a);

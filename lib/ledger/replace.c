@@ -8,15 +8,6 @@
 
 enum { MAX_CLUSTERS = 100 }; /* that a replacement may touch */
 
-/* An amount in bitcoin, with at least two decimals, as Core prints money. */
-static void put_money(char out[32], int64_t sat)
-{
-	int len = snprintf(out, 32, "%" PRId64 ".%08" PRId64, sat / BB_COIN, sat % BB_COIN);
-
-	for (int kept = 8; kept > 2 && out[len - 1] == '0'; kept--)
-		out[--len] = '\0';
-}
-
 /* A rate as Core prints it: bitcoin for 1,000 vbytes. */
 static void put_rate(char out[48], struct bb_feerate r)
 {
@@ -34,13 +25,13 @@ static bool few_clusters(char detail[BB_DETAIL_SIZE], struct bb_attempt *t,
 
 	detail[0] = '\0';
 	if (!clusters)
-		return bb_accept_no_memory(t->s);
+		return bb_store_no_memory(t->s);
 	for (size_t i = 0; i < count; i++) {
 		if (!bb_pool_cluster_of(&c, t->s, conflicts[i]))
 			return false;
 		clusters[i] = c.id;
 	}
-	bb_numbers_unique(clusters, &count);
+	bb_pool_numbers_unique(clusters, &count);
 	if (count <= MAX_CLUSTERS)
 		return true;
 	snprintf(detail, BB_DETAIL_SIZE,
@@ -74,8 +65,8 @@ static bool pays(char detail[BB_DETAIL_SIZE], struct bb_attempt *t, int64_t lost
 
 	if (!less && paid.fee_sat - lost >= relay)
 		return true;
-	put_money(a, less ? paid.fee_sat : paid.fee_sat - lost);
-	put_money(b, less ? lost : relay);
+	bb_money_text(a, less ? paid.fee_sat : paid.fee_sat - lost);
+	bb_money_text(b, less ? lost : relay);
 	snprintf(detail, BB_DETAIL_SIZE, "rejecting replacement %s, %s; %s < %s",
 		bb_id_text(txid).s,
 		less ? "less fees than conflicting txs" : "not enough additional fees to relay",
@@ -110,13 +101,6 @@ bool bb_replace_check(struct bb_attempt *t, struct bb_candidate *c)
 
 /* Packages. */
 
-static bool fail(struct bb_package_acceptance *r, const char *error, const char *detail)
-{
-	snprintf(r->error, sizeof(r->error), "%s", error);
-	snprintf(r->detail, sizeof(r->detail), "%s", detail);
-	return false;
-}
-
 /* The conflicts of both, each once. */
 static uint64_t *all_conflicts(size_t *count, struct bb_attempt *t)
 {
@@ -127,14 +111,14 @@ static uint64_t *all_conflicts(size_t *count, struct bb_attempt *t)
 	all = bb_arena_array(
 		t->a, parent->conflict_count + child->conflict_count, sizeof(*all));
 	if (!all) {
-		bb_accept_no_memory(t->s);
+		bb_store_no_memory(t->s);
 		return NULL;
 	}
 	for (size_t i = 0; i < parent->conflict_count; i++)
 		all[(*count)++] = parent->conflicts[i];
 	for (size_t i = 0; i < child->conflict_count; i++)
 		all[(*count)++] = child->conflicts[i];
-	bb_numbers_unique(all, count);
+	bb_pool_numbers_unique(all, count);
 	return all;
 }
 
@@ -160,25 +144,28 @@ bool bb_replace_check_package(struct bb_package_acceptance *r, struct bb_attempt
 	size_t count;
 
 	if (t->count != 2)
-		return fail(r, "package RBF failed: package must be 1-parent-1-child", "");
+		return bb_package_refuse(
+			r, "package RBF failed: package must be 1-parent-1-child", "");
 	if (t->tx[0].parent_count || t->tx[1].parent_count)
-		return fail(r,
+		return bb_package_refuse(r,
 			"package RBF failed: new transaction cannot have mempool ancestors",
 			"");
 	if (!(conflicts = all_conflicts(&count, t)))
 		return false;
 	if (!few_clusters(detail, t, conflicts, count, child))
-		return fail(r, "package RBF failed: too many potential replacements", detail);
+		return bb_package_refuse(
+			r, "package RBF failed: too many potential replacements", detail);
 	if (!pays(detail, t, remove_all(t, conflicts, count), t->total, child))
-		return fail(r, "package RBF failed: insufficient anti-DoS fees", detail);
+		return bb_package_refuse(
+			r, "package RBF failed: insufficient anti-DoS fees", detail);
 	if (!child_lifts_parent(detail, t->total, bb_candidate_rate(&t->tx[0])))
-		return fail(r,
+		return bb_package_refuse(r,
 			"package RBF failed: package feerate is less than or equal to parent "
 			"feerate",
 			detail);
 	if (!bb_change_fits(t->change))
-		return fail(r, "too-large-cluster", "");
+		return bb_package_refuse(r, "too-large-cluster", "");
 	if (!bb_change_improves(t->change))
-		return fail(r, "package RBF failed: " NO_BETTER, "");
+		return bb_package_refuse(r, "package RBF failed: " NO_BETTER, "");
 	return true;
 }

@@ -182,7 +182,7 @@ void bb_rows_flush(struct bb_rows *r)
 	if (!r->count || r->store->why)
 		return;
 	if (!bb_keysort(r->row, r->count, compare_rows)) {
-		r->store->why = "out of memory";
+		bb_store_no_memory(r->store);
 		return;
 	}
 	write_table(r, BB_TXS);

@@ -48,6 +48,7 @@ bool bb_store_done(struct bb_store *s, enum bb_table t, int err)
 {
 	const bool pool = bb_table_of_pool(t);
 
+	s->in_lmdb = 0;
 	if (err && err != MDB_NOTFOUND)
 		bb_store_fail(s, pool ? "/mempool/data.mdb" : "/chain/data.mdb",
 			bb_store_reason(s, err));
@@ -222,8 +223,12 @@ static bool compare_tips(struct bb_store *s)
 	if (!s->pool_txn)
 		return false;
 	good = get_pool_tip(pool, s);
-	if (s->why)
+	if (s->why) {
+		s->pool_fits = false;
+		if (!s->writing) /* who reads goes on without it */
+			s->why = NULL;
 		return false;
+	}
 	get_chain_tip(chain, s);
 	s->pool_fits = good && memcmp(chain, pool, 32) == 0;
 	return good && !s->pool_fits && memcmp(pool, none, 32) != 0;
@@ -235,7 +240,7 @@ static bool renew(MDB_txn **txn, MDB_txn **idle, struct bb_store *s, enum bb_tab
 
 	if (!env)
 		return true;
-	if (!bb_store_done(s, t, *idle ? mdb_txn_renew(*idle) : bb_env_snapshot(idle, env)))
+	if (!BB_LMDB(s, t, *idle ? mdb_txn_renew(*idle) : bb_env_snapshot(idle, env)))
 		return false;
 	*txn = *idle;
 	return true;
@@ -295,7 +300,7 @@ static bool begin_turn(MDB_txn **txn, struct bb_store *s, enum bb_table t)
 	if (!env)
 		return true;
 	mdb_reader_check(env, NULL);
-	if (!bb_store_done(s, t, mdb_txn_begin(env, NULL, 0, txn)))
+	if (!BB_LMDB(s, t, mdb_txn_begin(env, NULL, 0, txn)))
 		return false;
 	bb_env_fill(env);
 	return true;
@@ -390,7 +395,7 @@ static bool commit(MDB_txn **txn, uint64_t *seen, struct bb_store *s, enum bb_ta
 	if (!done)
 		return true;
 	id = mdb_txn_id(done);
-	if (!bb_store_done(s, t, mdb_txn_commit(done)))
+	if (!BB_LMDB(s, t, mdb_txn_commit(done)))
 		return false;
 	if (writes)
 		*seen = id;

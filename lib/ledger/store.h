@@ -18,6 +18,7 @@
  * little-endian. */
 
 #include <lmdb.h>
+#include <signal.h>
 
 #include "bitcoin/network.h"
 #include "ledger/flat.h"
@@ -83,11 +84,24 @@ struct bb_store {
 	uint64_t unfit[2];	      /* a reader's, which for long did not fit */
 	void *map, *pool_map;	      /* where data.mdb is mapped; NULL: that cannot be seen */
 	size_t map_len, pool_map_len;
-	int boot_fd;	/* of a writer: DIR/mempool/boot (pool_env.c) */
-	char boot[64];	/* what it says of this boot */
+	volatile sig_atomic_t in_lmdb; /* for a handler of faults */
+	int boot_fd;		       /* of a writer: DIR/mempool/boot (pool_env.c) */
+	char boot[64];		       /* what it says of this boot */
 	bool unwritten; /* the mempool has changes of ours that may not be on the disk */
 	char text[BB_STORE_MESSAGE];
 };
+
+/* What failed; an earlier failure stays. Always false. */
+static inline bool bb_store_set_why(struct bb_store *s, const char *why)
+{
+	if (!s->why)
+		s->why = why;
+	return false;
+}
+static inline bool bb_store_no_memory(struct bb_store *s)
+{
+	return bb_store_set_why(s, "out of memory");
+}
 
 /* Open the store below dir; writers make it when there is none. It belongs to one set of rules:
  * another network's, another version's, a damaged one, or one that another process holds, is
@@ -112,7 +126,8 @@ bool bb_store_commit(struct bb_store *s);
 /* Reader: let go. Writer: nothing has happened. */
 void bb_store_end(struct bb_store *s);
 
-/* A writer has found the mempool damaged: the next one makes it anew. Safe in a signal handler. */
+/* A writer has found the mempool damaged: the next one makes it anew. Safe in a signal handler.
+ */
 void bb_store_doubt_pool(const struct bb_store *s);
 
 /* Values borrow from the store until the next write or the end of the transaction; what is

@@ -23,6 +23,9 @@ void bb_store_fail(struct bb_store *s, const char *below, const char *why);
 /* Was it done, to the environment that has this table? MDB_NOTFOUND is an answer; everything
  * else is a failure of the store. */
 bool bb_store_done(struct bb_store *s, enum bb_table t, int err);
+/* The same of a call to LMDB, which is known to be at work meanwhile: pages that are damaged
+ * may make it fall anywhere, in the C library too. */
+#define BB_LMDB(s, t, call) ((s)->in_lmdb = 1, bb_store_done(s, t, call))
 const char *bb_store_reason(const struct bb_store *s, int err);
 bool bb_disk_full(int fd);
 

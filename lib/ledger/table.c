@@ -63,7 +63,7 @@ bool bb_store_get(
 	MDB_val k = val(key), v;
 
 	if (!readable(s, t) || !key.len ||
-		!bb_store_done(s, t, mdb_get(txn_of(s, t), s->table[t], &k, &v)))
+		!BB_LMDB(s, t, mdb_get(txn_of(s, t), s->table[t], &k, &v)))
 		return false;
 	*value = span(&v);
 	return true;
@@ -80,8 +80,7 @@ void bb_store_put(struct bb_store *s, enum bb_table t, struct bb_span key, struc
 {
 	MDB_val k = val(key), v = val(value);
 
-	if (writable(s, t, key) &&
-		bb_store_done(s, t, mdb_put(txn_of(s, t), s->table[t], &k, &v, 0)))
+	if (writable(s, t, key) && BB_LMDB(s, t, mdb_put(txn_of(s, t), s->table[t], &k, &v, 0)))
 		wrote(s, t);
 }
 
@@ -90,7 +89,7 @@ bool bb_store_del(struct bb_store *s, enum bb_table t, struct bb_span key)
 	MDB_val k = val(key);
 
 	if (!writable(s, t, key) ||
-		!bb_store_done(s, t, mdb_del(txn_of(s, t), s->table[t], &k, NULL)))
+		!BB_LMDB(s, t, mdb_del(txn_of(s, t), s->table[t], &k, NULL)))
 		return false;
 	wrote(s, t);
 	return true;
@@ -99,7 +98,7 @@ bool bb_store_del(struct bb_store *s, enum bb_table t, struct bb_span key)
 void bb_store_empty(struct bb_store *s, enum bb_table t)
 {
 	if (writable(s, t, BB_LIT("all")) &&
-		bb_store_done(s, t, mdb_drop(txn_of(s, t), s->table[t], 0)))
+		BB_LMDB(s, t, mdb_drop(txn_of(s, t), s->table[t], 0)))
 		wrote(s, t);
 }
 
@@ -107,7 +106,7 @@ uint64_t bb_store_count(struct bb_store *s, enum bb_table t)
 {
 	MDB_stat st;
 
-	if (!readable(s, t) || !bb_store_done(s, t, mdb_stat(txn_of(s, t), s->table[t], &st)))
+	if (!readable(s, t) || !BB_LMDB(s, t, mdb_stat(txn_of(s, t), s->table[t], &st)))
 		return 0;
 	return st.ms_entries;
 }
@@ -117,7 +116,7 @@ bool bb_cursor_open(struct bb_cursor *c, struct bb_store *s, enum bb_table t)
 	*c = (struct bb_cursor){.store = s, .table = t};
 	if (!readable(s, t))
 		return !s->why; /* a walk over nothing */
-	return bb_store_done(s, t, mdb_cursor_open(txn_of(s, t), s->table[t], &c->at));
+	return BB_LMDB(s, t, mdb_cursor_open(txn_of(s, t), s->table[t], &c->at));
 }
 
 void bb_cursor_close(struct bb_cursor *c)
@@ -132,7 +131,7 @@ static bool move(struct bb_cursor *c, struct bb_span key, MDB_cursor_op op)
 	MDB_val k = val(key), v;
 
 	if (!c->at || !usable(c->store) ||
-		!bb_store_done(c->store, c->table, mdb_cursor_get(c->at, &k, &v, op)))
+		!BB_LMDB(c->store, c->table, mdb_cursor_get(c->at, &k, &v, op)))
 		return false;
 	c->key = span(&k);
 	c->value = span(&v);
@@ -164,14 +163,14 @@ void bb_cursor_put(struct bb_cursor *c, struct bb_span key, struct bb_span value
 	MDB_val k = val(key), v = val(value);
 
 	if (c->at && writable(c->store, c->table, key) &&
-		bb_store_done(c->store, c->table, mdb_cursor_put(c->at, &k, &v, 0)))
+		BB_LMDB(c->store, c->table, mdb_cursor_put(c->at, &k, &v, 0)))
 		wrote(c->store, c->table);
 }
 
 bool bb_cursor_del(struct bb_cursor *c, struct bb_span key)
 {
 	if (!c->at || !writable(c->store, c->table, key) || !move(c, key, MDB_SET_KEY) ||
-		!bb_store_done(c->store, c->table, mdb_cursor_del(c->at, 0)))
+		!BB_LMDB(c->store, c->table, mdb_cursor_del(c->at, 0)))
 		return false;
 	wrote(c->store, c->table);
 	return true;

@@ -6,13 +6,6 @@
 #include "bitcoin/pow.h"
 #include "bitcoin/retarget.h"
 
-static bool damaged(struct bb_store *s, const char *why)
-{
-	if (!s->why)
-		s->why = why;
-	return false;
-}
-
 /* The record of a node, under its number. */
 
 enum {
@@ -84,7 +77,7 @@ bool bb_tree_get(struct bb_node *out, struct bb_store *s, uint32_t number)
 	if (number == BB_NO_NODE || !bb_store_get(&v, s, BB_NODES, bb_key32(key, number)))
 		return false;
 	if (v.len != RECORD_SIZE)
-		return damaged(s, "the store is damaged: a node's length");
+		return bb_store_set_why(s, "the store is damaged: a node's length");
 	p = v.data;
 	*out = (struct bb_node){
 		.number = number,
@@ -103,14 +96,15 @@ bool bb_tree_get(struct bb_node *out, struct bb_store *s, uint32_t number)
 	memcpy(out->id, p + AT_ID, 32);
 	memcpy(out->work, p + AT_WORK, 32);
 	bb_header_parse(&out->header, BB_SPAN(p + AT_HEADER, BB_HEADER_SIZE));
-	return node_possible(out) || damaged(s, "the store is damaged: an impossible node");
+	return node_possible(out) ||
+	       bb_store_set_why(s, "the store is damaged: an impossible node");
 }
 
 /* A node that another record names, which must be there. */
 bool bb_tree_named(struct bb_node *out, struct bb_store *s, uint32_t number)
 {
 	return bb_tree_get(out, s, number) ||
-	       damaged(s, "the store is damaged: a node is missing");
+	       bb_store_set_why(s, "the store is damaged: a node is missing");
 }
 
 /* The number that a table holds under a key. */
@@ -122,7 +116,7 @@ static bool get_number(
 	if (!bb_store_get(&v, s, t, key))
 		return false;
 	if (v.len != 4)
-		return damaged(s, "the store is damaged: a node's number");
+		return bb_store_set_why(s, "the store is damaged: a node's number");
 	*number = bb_le32(v.data);
 	return true;
 }
@@ -142,7 +136,7 @@ bool bb_tree_find(struct bb_node *out, struct bb_store *s, const unsigned char i
 	if (!get_number(&number, s, BB_IDS, BB_SPAN(id, 32)) || !bb_tree_named(out, s, number))
 		return false;
 	return memcmp(out->id, id, 32) == 0 ||
-	       damaged(s, "the store is damaged: a block's hash names another");
+	       bb_store_set_why(s, "the store is damaged: a block's hash names another");
 }
 
 /* The active chain. */
@@ -163,7 +157,7 @@ bool bb_tree_at(struct bb_node *out, struct bb_store *s, int32_t height)
 	if (!active_number(&number, s, height) || !bb_tree_named(out, s, number))
 		return false;
 	return out->height == height ||
-	       damaged(s, "the store is damaged: a height names another");
+	       bb_store_set_why(s, "the store is damaged: a height names another");
 }
 
 bool bb_tree_tip(struct bb_node *out, struct bb_store *s)
@@ -173,7 +167,7 @@ bool bb_tree_tip(struct bb_node *out, struct bb_store *s)
 	if (!count)
 		return false;
 	return (count <= INT32_MAX && bb_tree_at(out, s, (int32_t)(count - 1))) ||
-	       damaged(s, "the store is damaged: heights are missing");
+	       bb_store_set_why(s, "the store is damaged: heights are missing");
 }
 
 bool bb_tree_is_active(struct bb_store *s, const struct bb_node *n)
@@ -235,11 +229,11 @@ bool bb_tree_ancestor(
 		const bool skip = skip_leads(from, height);
 		if (bb_tree_is_active(s, &at))
 			return bb_tree_at(out, s, height) ||
-			       damaged(s, "the store is damaged: heights are missing");
+			       bb_store_set_why(s, "the store is damaged: heights are missing");
 		if (!bb_tree_named(&at, s, skip ? at.skip : at.prev))
 			return false;
 		if (at.height != (skip ? bb_tree_skip_height(from) : from - 1))
-			return damaged(s, "the store is damaged: a node's ancestor");
+			return bb_store_set_why(s, "the store is damaged: a node's ancestor");
 	}
 	*out = at;
 	return true;
@@ -326,7 +320,7 @@ bool bb_tree_expected_bits(int64_t *out, struct bb_store *s, const struct bb_net
 	uint32_t bits;
 
 	if (!bb_next_bits(&bits, n, &chain, prev->height, time))
-		return damaged(s, "the store is damaged: a node's ancestor");
+		return bb_store_set_why(s, "the store is damaged: a node's ancestor");
 	*out = bits;
 	return !s->why;
 }
@@ -381,7 +375,7 @@ void bb_tree_add(struct bb_node *out, struct bb_store *s, struct bb_node *prev,
 	memcpy(n.id, id, 32);
 	bb_work_from_bits(n.work, h->bits);
 	if (number >= BB_NO_NODE || !prev != !number)
-		damaged(s, "the store is damaged: the count of nodes");
+		bb_store_set_why(s, "the store is damaged: the count of nodes");
 	else if (prev)
 		join(&n, s, prev);
 	else
@@ -432,7 +426,7 @@ static bool get_child(
 	if (number == BB_NO_NODE || !bb_tree_named(out, s, number))
 		return false;
 	return out->prev == parent->number ||
-	       damaged(s, "the store is damaged: a child of another");
+	       bb_store_set_why(s, "the store is damaged: a child of another");
 }
 
 /* Make the node a candidate, or none, as it deserves. */
@@ -462,7 +456,7 @@ bool bb_tree_best(struct bb_node *out, struct bb_store *s)
 		found = c.value.len == 4 && bb_tree_named(out, s, bb_le32(c.value.data)) &&
 			could_lead(out) && bb_span_equal(c.key, candidate_key(key, out));
 		if (!found)
-			damaged(s, "the store is damaged: a candidate");
+			bb_store_set_why(s, "the store is damaged: a candidate");
 	}
 	bb_cursor_close(&c);
 	return found;
@@ -487,7 +481,7 @@ static bool seen_at(
 	struct bb_node *out, struct bb_store *s, const struct bb_buf *seen, size_t at)
 {
 	if (seen->failed)
-		return damaged(s, "out of memory");
+		return bb_store_no_memory(s);
 	return at < seen->len && bb_tree_named(out, s, bb_be32(seen->data + at + 8));
 }
 

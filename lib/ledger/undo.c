@@ -11,9 +11,7 @@ static struct bb_span undo_key(unsigned char key[KEY_SIZE], uint32_t node, uint3
 
 static bool damaged(struct bb_store *s)
 {
-	if (!s->why)
-		s->why = "the store is damaged: what a block spent";
-	return false;
+	return bb_store_set_why(s, "the store is damaged: what a block spent");
 }
 
 /* Writing. */
@@ -45,7 +43,7 @@ static bool spent_value(struct spent_bytes *b, struct bb_store *s,
 	for (size_t i = 0; i < count; i++)
 		put_spent(&b->value, &b->coin, &prevouts[i]);
 	if ((b->value.failed || b->coin.failed) && !s->why)
-		s->why = "out of memory";
+		bb_store_no_memory(s);
 	return !s->why;
 }
 
@@ -115,10 +113,8 @@ bool bb_undo_get(struct bb_prevout *prevouts, size_t count, struct bb_store *s,
 	if (!bb_store_get(&value, s, BB_UNDO, undo_key(key, node, offset)))
 		return false;
 	value = bb_arena_copy(a, value);
-	if (!value.data) {
-		s->why = "out of memory";
-		return false;
-	}
+	if (!value.data)
+		return bb_store_no_memory(s);
 	r = bb_reader(value.data, value.len);
 	for (size_t i = 0; i < count; i++)
 		if (!get_spent(&prevouts[i], &r))

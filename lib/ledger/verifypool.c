@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "base/hex.h"
-#include "ledger/estimate.h"
 #include "ledger/orphantx.h"
 #include "ledger/poolrows.h"
 #include "ledger/verify_inside.h"
@@ -121,7 +120,7 @@ static void check_bytes(struct check *c, const struct bb_pool_entry *e, const st
 		"it cannot be found by its txid");
 }
 
-/* What it spends, and who is noted as spending that; bits of the parents in its cluster. */
+/* What it spends; among `parents` a bit for who makes it, by the place in the cluster. */
 static bool find_prevout(struct bb_prevout *p, uint64_t *parents, struct check *c,
 	const struct bb_pool_cluster *home, const struct bb_outpoint *o)
 {
@@ -165,19 +164,6 @@ static bool find_prevouts(struct bb_prevout *prevouts, uint64_t *parents, struct
 	return all && !c->s->why;
 }
 
-/* Could a shorter chain make it impossible? As it was asked when it was let in. */
-static bool may_lapse(const struct bb_tx *tx, const struct bb_prevout *prevouts)
-{
-	for (size_t i = 0; i < tx->in_count; i++) {
-		const uint32_t sequence = tx->in[i].sequence;
-		if (prevouts[i].coinbase == 1 ||
-			(tx->version >= 2 && !(sequence & BB_SEQUENCE_DISABLE) &&
-				(sequence & BB_SEQUENCE_MASK)))
-			return true;
-	}
-	return bb_tx_has_locktime(tx);
-}
-
 /* The size that its sigops make it: so much for each, whatever that was. */
 static bool size_fits(const struct bb_pool_entry *e)
 {
@@ -202,7 +188,7 @@ static void check_next(struct check *c, const struct bb_pool_entry *e, const str
 	expect(c, bb_tx_is_final(tx, height, mtp), e, "it is not final");
 	why = bb_check_sequence_locks(&unjudged, tx, prevouts, height, mtp);
 	expect(c, !why, e, why);
-	expect(c, e->may_lapse == may_lapse(tx, prevouts), e,
+	expect(c, e->may_lapse == bb_pool_may_lapse(tx, prevouts), e,
 		"what a reorganisation does to it is noted wrongly");
 	expect(c, bb_tx_sigops_cost(tx, prevouts, BB_VERIFY_STANDARD) == e->sigops_cost, e,
 		"its sigops are counted wrongly");
@@ -406,7 +392,7 @@ static void check_counts(struct check *c)
 
 /* Transactions without their parents (orphantx.h). */
 
-enum { ORPHAN_HEAD = 8 + 8, AGE_WORD = 7, AGE_KEY = AGE_WORD + 8 };
+enum { ORPHAN_HEAD = 8 + 8, AGE_WORD = 7, AGE_KEY = AGE_WORD + 8, ORPHAN_TOTALS = 24 };
 
 static int compare_ids(const void *a, const void *b)
 {
@@ -418,6 +404,7 @@ static bool is_wanted(struct check *c, const struct bb_tx *tx, const unsigned ch
 {
 	unsigned char(*parents)[32] = bb_arena_array(&c->arena, tx->in_count, sizeof(*parents));
 	unsigned char key[64];
+	struct bb_span value;
 	bool noted = true;
 
 	if (!parents)
@@ -430,7 +417,8 @@ static bool is_wanted(struct check *c, const struct bb_tx *tx, const unsigned ch
 		if (i && memcmp(parents[i], parents[i - 1], 32) == 0)
 			continue;
 		memcpy(key, parents[i], 32);
-		noted = bb_store_has(c->s, BB_POOL_WANTED, BB_SPAN(key, sizeof(key))) && noted;
+		noted = bb_store_get(&value, c->s, BB_POOL_WANTED, BB_SPAN(key, sizeof(key))) &&
+			!value.len && noted;
 		c->wanted++;
 	}
 	return noted;
@@ -487,16 +475,24 @@ static void check_orphans(struct check *c)
 
 static bool word_is_known(struct check *c, struct bb_span word, struct bb_span value)
 {
-	if (bb_span_is(word, "orphans"))
-		return value.len == 24 && bb_le64(value.data) >= c->last_age &&
-		       bb_le64(value.data + 8) == c->orphan_bytes &&
-		       bb_le64(value.data + 16) == c->orphan_score;
 	if (word.len == AGE_KEY && memcmp(word.data, "orphan-", AGE_WORD) == 0) {
 		c->ages++;
 		return value.len == 32;
 	}
 	return bb_span_is(word, "tip") || bb_span_is(word, "totals") ||
-	       bb_span_is(word, "rate");
+	       bb_span_is(word, "rate") || bb_span_is(word, "orphans");
+}
+
+/* Never written, they are 0. */
+static bool orphan_totals_fit(struct check *c)
+{
+	struct bb_span noted;
+
+	if (!bb_store_get(&noted, c->s, BB_POOL_META, BB_LIT("orphans")))
+		return !c->orphans;
+	return noted.len == ORPHAN_TOTALS && bb_le64(noted.data) >= c->last_age &&
+	       bb_le64(noted.data + 8) == c->orphan_bytes &&
+	       bb_le64(noted.data + 16) == c->orphan_score;
 }
 
 static void check_words(struct check *c)
@@ -509,7 +505,8 @@ static void check_words(struct check *c)
 	for (more = bb_cursor_first(&at); more; more = bb_cursor_next(&at))
 		known = word_is_known(c, at.key, at.value) && known;
 	bb_cursor_close(&at);
-	expect_all(c, known, "what is noted of the whole is wrong");
+	expect_all(c, known, "something is noted that has no meaning");
+	expect_all(c, orphan_totals_fit(c), "totals of those without parents are wrong");
 	bb_pool_min_rate(c->s, &bb_policy_core, 0);
 	expect_all(c, true, "");
 	if (!c->s->why)
@@ -523,7 +520,7 @@ static void check_words(struct check *c)
 		"too many are kept without their parents");
 }
 
-/* How long who was mined had waited (estimate.h). */
+/* How long who was mined had waited: rows as in estimate.h. */
 
 static bool wait_fits(struct bb_span key, struct bb_span value)
 {

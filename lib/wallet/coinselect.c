@@ -68,9 +68,7 @@ static int64_t total_weight(const struct bb_select_params *p, const struct sum *
 
 static int64_t fee_at(int64_t rate, int64_t weight)
 {
-	int64_t vsize = (weight + BB_WITNESS_SCALE - 1) / BB_WITNESS_SCALE;
-
-	return (vsize * rate + 999) / 1000;
+	return (bb_vsize(weight) * rate + 999) / 1000;
 }
 
 /* What remains once the outputs and the fee are paid; negative: so much is lacking. */

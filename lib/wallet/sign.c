@@ -813,13 +813,6 @@ static void sign_inputs(struct bb_sign_report *report, struct bb_signer *s, stru
 	}
 }
 
-static bool is_named(struct bb_span key, const char *const *names)
-{
-	while (*names && !bb_span_is(key, *names))
-		names++;
-	return *names;
-}
-
 /* The partial fields of one input, as they now are. */
 static void write_partial(void *arg, struct bb_json_writer *w, size_t index)
 {
@@ -828,9 +821,9 @@ static void write_partial(void *arg, struct bb_json_writer *w, size_t index)
 	if (i->outcome == FINAL)
 		return;
 	for (const struct bb_json *v = i->vin ? i->vin->child : NULL; v; v = v->next)
-		if (is_named(v->key, bb_partial_names) &&
+		if (bb_span_is_among(v->key, bb_partial_names) &&
 			(i->outcome != SIGNED ||
-				!is_named(v->key, bb_partial_signature_names))) {
+				!bb_span_is_among(v->key, bb_partial_signature_names))) {
 			bb_json_key_span(w, v->key);
 			bb_json_raw(w, v->raw);
 		}

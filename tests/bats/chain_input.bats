@@ -695,3 +695,93 @@ flipped() {
 		BB_DIR=full assert_tip 510
 	done
 }
+
+# The mempool
+
+# pool_flipped HEX OFFSET: bad is the store with the byte of the mempool changed that stands so far
+# behind those.
+pool_flipped() {
+	rm -rf bad
+	cp -r "$BB_DIR" bad
+	python3 - bad/mempool/data.mdb "$@" <<-'EOF'
+		import sys
+		data = bytearray(open(sys.argv[1], "rb").read())
+		sought, at = bytes.fromhex(sys.argv[2]), 0
+		assert sought in data
+		while (at := data.find(sought, at)) >= 0: # pages of older states, too
+		    data[at + int(sys.argv[3])] ^= 1
+		    at += 1
+		open(sys.argv[1], "wb").write(data)
+	EOF
+}
+
+# with_mempool: the store has a chain and transactions that wait.
+with_mempool() {
+	PYTHONPATH=$BATS_TEST_DIRNAME/judge:$BATS_TEST_DIRNAME/vectors \
+		python3 "$BATS_TEST_DIRNAME/judge/crashpool.py" offer 60
+	run bb-chain add --now 1400000000 txs
+	[[ $status -le 1 ]]
+	run -0 --separate-stderr bb-chain verify
+	assert_json '.valid and .mempool > 40'
+}
+
+@test "verify finds a byte flipped in a transaction that waits, and in what is noted of it" {
+	local hex at
+	with_mempool
+	hex=$(bb-chain mempool | head -n 1 | jq -r .hex)
+	# Before its bytes: txid, wtxid, fee; weights, sigops, flags, whether it may lapse. In them: what
+	# it spends, what it pays, its end.
+	for at in -101 -69 -37 -31 -17 -13 -9 -5 -1 0 6 20 38 47 $((${#hex} / 2 - 60)) $((${#hex} / 2 - 1)); do
+		pool_flipped "$hex" "$at"
+		run -1 --separate-stderr bb-chain -d bad verify
+		assert_json '.valid == false and .height == 125'
+		assert_errors 'length >= 1 and all(.[]; .error | startswith("mempool"))'
+	done
+}
+
+@test "verify finds a byte flipped in any row of the mempool" {
+	local words
+	with_mempool
+	bb-chain mempool --full >waiting
+	# Words of the whole; a txid where it stands alone.
+	for words in "$(printf totals | basenc --base16)" "$(printf tip | basenc --base16)"; do
+		pool_flipped "$words" $((${#words} / 2))
+		run --separate-stderr bb-chain -d bad verify
+		# Of another tip, it is not believed.
+		[[ $status == 1 ]] || assert_json '.mempool == 0'
+	done
+	python3 - <<-'EOF' >rows
+		import json
+		txs = [json.loads(line) for line in open("waiting")]
+		for tx in txs[:5]:
+		    txid = bytes.fromhex(tx["txid"])[::-1].hex()
+		    vin = tx["vin"][0]
+		    spent = bytes.fromhex(vin["txid"])[::-1].hex() + "%02x" % vin["vout"]
+		    print(spent, 33) # the number of who spends it
+	EOF
+	while read -r words at; do
+		pool_flipped "$words" "$at"
+		run -1 --separate-stderr bb-chain -d bad verify
+		assert_errors 'length >= 1 and all(.[]; .error | startswith("mempool"))'
+	done <rows
+}
+
+@test "of a mempool in ruins verify tells a hundred things, and counts the rest" {
+	with_mempool
+	for at in $(bb-chain mempool | jq -r .hex | head -n 60); do
+		[[ -e bad ]] || cp -r "$BB_DIR" bad
+		python3 - bad/mempool/data.mdb "$at" <<-'EOF'
+			import sys
+			data, sought, at = bytearray(open(sys.argv[1], "rb").read()), bytes.fromhex(sys.argv[2]), 0
+			while (at := data.find(sought, at)) >= 0:
+			    data[at - 101] ^= 1
+			    data[at - 69] ^= 1
+			    data[at - 37] ^= 1
+			    at += 1
+			open(sys.argv[1], "wb").write(data)
+		EOF
+	done
+	run -1 --separate-stderr bb-chain -d bad verify
+	assert_errors 'length == 101 and (.[100].error | test("^mempool: [0-9]+ more"))'
+	assert_json '.valid == false'
+}

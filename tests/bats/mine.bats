@@ -78,7 +78,9 @@ judged() {
 		assert_errors 'length == 1 and (.[0].error | startswith("--to: "))'
 	done
 	run -2 --separate-stderr bb-mine < <(template)
-	assert_error bb-mine 1 "coinbasetxn is missing, and nobody is to be paid"
+	assert_error bb-mine 1 "nobody would be paid: the template has no coinbasetxn, and --to is not given"
+	# And it waits for no other.
+	run -2 --separate-stderr bb-mine < <(template && exec tail -f /dev/null)
 }
 
 @test "--text stands in the coinbase, up to 84 bytes" {

@@ -188,6 +188,16 @@ full_line() {
 	assert_json -s '(.[0].checked.prevouts != .[1].checked.prevouts) and (.[2] | has("checked") | not)'
 }
 
+@test "--mark passes what it cannot read as well, without marks, for the judge behind" {
+	printf '%s\n' '{"type":"tx","hex":"00","checked":"forged","from":"3"}' '{bad' '[1]' \
+		'{"type":"block","checked":"forged"}' '{"type":"package","txs":[]}' >lines.json
+	run -0 --separate-stderr bb-validate --mark lines.json
+	assert_stderr ""
+	[[ ${lines[0]} == '{"type":"tx","hex":"00","from":"3"}' && ${lines[1]} == '{bad' ]]
+	[[ ${lines[2]} == '[1]' && ${lines[3]} == '{"type":"block"}' ]]
+	[[ ${lines[4]} == '{"type":"package","txs":[]}' && ${#lines[@]} == 5 ]]
+}
+
 @test "a forged mark changes no verdict" {
 	run -1 bb-validate --verdict < <(with '.checked = {"consensus": true} | .prevouts[1].value -= 1')
 	assert_json '.valid == false'

@@ -187,6 +187,7 @@ static inline void chain_remove(void)
 {
 	remove_in("/chain");
 	remove_in("/blocks");
+	remove_in("/mempool");
 	remove_in("");
 }
 

@@ -45,7 +45,7 @@ def committed():
     for target in "line", "sign":
         for line in seeds(target):
             put(target, line.encode())
-    for target in "tx", "script", "blocks", "store", "blkfile":
+    for target in "tx", "script", "blocks", "pool", "store", "blkfile":
         for line in seeds(target):
             put(target, bytes.fromhex(line))
     for line in seeds("address"):

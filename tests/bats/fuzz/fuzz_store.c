@@ -5,7 +5,8 @@
  *	byte 0	what is done then: 1 questions, 2 the store is verified, 4 a block is treated
  *		as invalid and forgiven, 8 new blocks are given
  *	byte 1	which block that is
- *	then	up to four changes: a table (one too many: the blocks' bytes), the entry as
+ *	then	up to four changes: a table of the chain's (one too many: the blocks' bytes;
+ *		fuzz_pool.c does the mempool's), the entry as
  *		LE16, what: see change(); what it takes. BYTES are one byte of length and
  *		these */
 
@@ -110,7 +111,7 @@ static void sum_store(unsigned char out[32])
 	struct bb_sha256 sum;
 
 	bb_sha256_init(&sum);
-	for (enum bb_table t = BB_IDS; t < BB_TABLE_COUNT; t++)
+	for (enum bb_table t = BB_IDS; t < BB_CHAIN_TABLES; t++)
 		add_entries(&sum, t);
 	add_nodes(&sum);
 	add_numbers(&sum);
@@ -173,12 +174,12 @@ static void change_file(struct bb_reader *r)
  * one, key BYTES and value BYTES; 5 the value of another, LE16. */
 static void change(struct bb_reader *r)
 {
-	const unsigned t = bb_get_u8(r) % (BB_TABLE_COUNT + 1);
+	const unsigned t = bb_get_u8(r) % (BB_CHAIN_TABLES + 1);
 	struct bb_buf key = {0}, value = {0}, more = {0};
 	size_t number;
 	uint8_t what;
 
-	if (t == BB_TABLE_COUNT) {
+	if (t == BB_CHAIN_TABLES) {
 		change_file(r);
 		return;
 	}

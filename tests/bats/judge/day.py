@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""day.py STEPS [SEED]: a random day of a mempool.
+"""day.py STEPS [SEED [OPTION...]]: a random day of a mempool; bb-chain's writers get the options.
 
 Transactions of every kind come: chains of descendants, conflicts and replacements, dust, what is
 not standard, what is not final, children before their parents, packages, bad signatures. Blocks
@@ -27,7 +27,14 @@ from crash import bb
 from harness import BIN, Table
 from scripts import kinds
 
+# Of a thousand steps so many at least are what a day is made of, or it has tested nothing.
+LEAST = {
+    "accepted": 200, "refused": 250, "orphan": 15, "replacing": 5, "package accepted": 12,
+    "package refused": 15, "reorganisations": 10, "blocks from templates": 10,
+    "transactions in them": 100, "blocks of others": 4, "restarts": 1, "looked at": 80,
+}
 CHECKED = 60  # steps between two looks at everything
+MISSING = "bad-txns-inputs-missingorspent"
 NOW = build.GENESIS_TIME + 10**8
 PLAIN = {
     "p2pk", "p2pkh", "multisig", "p2sh multisig", "p2sh p2pkh", "p2wpkh", "p2sh-p2wpkh",
@@ -64,13 +71,13 @@ class DayBuilder(Builder):
 class Ledger:
     """A live `bb-chain run`, spoken to line by line."""
 
-    def __init__(self, folder):
-        self.folder, self.process = folder, None
+    def __init__(self, folder, options):
+        self.folder, self.options, self.process = folder, options, None
         self.start()
 
     def start(self):
         self.process = subprocess.Popen(
-            [os.path.join(BIN, "bb-chain"), "-d", self.folder, "run", "--now", str(NOW)],
+            [os.path.join(BIN, "bb-chain"), "-d", self.folder, "run", *self.options],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 
     def say(self, line):
@@ -101,15 +108,18 @@ class Ledger:
 
 
 class Day:
-    def __init__(self, table, rng):
-        self.table, self.rng = table, rng
+    def __init__(self, table, rng, options):
+        self.table, self.rng, self.options = table, rng, options
+        self.small = any("limitcluster" in option for option in options)
         self.builder = DayBuilder(rng)
-        self.ledger = Ledger("day")
+        self.ledger = Ledger("day", options)
         self.tip = self.builder.root
         self.seen = {}  # txid, display order -> Tx: everything that was ever accepted or mined
         self.coins = {}  # outputs of what waits, as far as we know, by outpoint
+        self.spent = set()  # outpoints that what waits spends
         self.late = []  # transactions held back: their children came first
-        self.back = set()  # that were in any of these
+        self.back = set()  # of blocks that were taken back
+        self.helped = set()  # who came in a package
         self.abandoned = {}  # of blocks that a branch took over from
         self.since, self.waiting = 0, set()
         self.count = {}
@@ -215,7 +225,7 @@ class Day:
     def listed(self):
         """What waits; and that its outputs are what is to be spent next."""
         waiting = [self.seen[tx["txid"]] for tx in self.ledger.lines("mempool", "--full")]
-        self.coins = {}
+        self.coins, self.spent = {}, set()
         for tx in waiting:
             self.accepted(tx)
         return waiting
@@ -250,7 +260,7 @@ class Day:
     # Transactions.
 
     def spendable(self):
-        """A coin of the chain that nobody spends yet, an output of what waits, or one spent."""
+        """A coin of the chain, an output of what waits, or one that is spent already."""
         rng, height, mtp = self.rng, self.tip.height + 1, self.tip.mtp
         for _ in range(30):
             source = self.coins if self.coins and rng.random() < 0.6 else self.builder.view.coins
@@ -275,6 +285,8 @@ class Day:
             return None
         total = sum(c.value for c in coins)
         rate = rng.choice((0, 0.05, 0.1, 0.2, 1, 1, 2, 3, 5, 10, 30, 100))
+        if any((c.txid, c.vout) in self.spent for c in coins):
+            rate *= rng.choice((1, 10, 100))
         fee = min(total, int(rate * 180 * len(coins)))
         out = None
         kind = rng.random()
@@ -304,6 +316,7 @@ class Day:
             self.coins[txid, i] = Coin(txid, i, value, script, self.tip.height + 1, False,
                                        self.tip.mtp)
         for vin in tx.vin:
+            self.spent.add((vin[0], vin[1]))
             # Now and then it is spent again.
             if self.rng.random() < 0.8:
                 self.coins.pop((vin[0], vin[1]), None)
@@ -354,6 +367,7 @@ class Day:
             self.tally("  package: " + verdict["error"])
         for tx, result in zip((parent, child), verdict["txs"]):
             if result["valid"]:
+                self.helped.add(result["id"])
                 self.accepted(tx)
 
     # Looking.
@@ -380,8 +394,8 @@ class Day:
         """A fresh node with the same chain, given the same lines, holds the same."""
         folder = "fresh"
         subprocess.run(["rm", "-rf", folder], check=True)
-        bb(folder, "add", "--now", str(NOW), input=bb(self.ledger.folder, "blocks").stdout)
-        done = bb(folder, "add", "--now", str(NOW), input=self.offers().encode())
+        bb(folder, "add", *self.options, input=bb(self.ledger.folder, "blocks").stdout)
+        done = bb(folder, "add", *self.options, input=self.offers().encode())
         verdicts = []
         for line in done.stdout.splitlines():
             verdict = json.loads(line)
@@ -389,10 +403,13 @@ class Day:
         self.table.equal(len(verdicts), len(waiting), "lines")
         free = set()
         for verdict in verdicts:
-            # What a block held that is taken back pays whatever it pays; then its children wait.
+            # What a block held that is taken back pays whatever it pays, and may be of any
+            # family; who paid for a parent may be gone. Then their children wait, too.
             parents = {v[0][::-1].hex() for v in self.seen[verdict["id"]].vin}
-            if (verdict.get("error") == "min relay fee not met" and verdict["id"] in self.back
-                    or verdict["result"] == "orphan" and parents & free):
+            mine, error = {verdict["id"]}, verdict.get("error")
+            if (error == "min relay fee not met" and (mine | parents) & (self.back | self.helped)
+                    or error == "TRUC-violation" and (mine | parents) & self.back
+                    or error in (MISSING, "package-not-validated") and parents & free):
                 free.add(verdict["id"])
             else:
                 self.table.check(verdict["result"] == "accepted", "a fresh node says %s: %s, %s"
@@ -407,17 +424,32 @@ class Day:
 
     def offers(self):
         """What waits as lines for another node: what a child pays for goes with it."""
-        held, lines = {}, []
+        left, low, lines = {}, set(), []
         for tx in self.ledger.lines("mempool"):
-            line, mine = {"type": "tx", "hex": tx["hex"]}, Tx(bytes.fromhex(tx["hex"]))
-            if tx["fee"] * 10 < tx["vsize"] and name(mine) not in self.back:
-                held[name(mine)] = line
-                continue
-            parents = {v[0][::-1].hex() for v in mine.vin} & set(held)
-            if parents:
-                line = {"type": "package", "txs": [held.pop(p) for p in parents] + [line]}
-            lines.append(json.dumps(line) + "\n")
-        return "".join(lines)
+            mine = Tx(bytes.fromhex(tx["hex"]))
+            left[name(mine)] = mine, tx["fee"]
+            if tx["fee"] * 10 < tx["vsize"]:
+                low.add(name(mine))
+        needs = {txid: {v[0][::-1].hex() for v in tx.vin} & set(left)
+                 for txid, (tx, _) in left.items()}
+
+        def offer(*txids):
+            txs = [{"type": "tx", "hex": left.pop(txid)[0].bytes().hex()} for txid in txids]
+            lines.append(txs[0] if len(txs) == 1 else {"type": "package", "txs": txs})
+
+        while left:
+            ready = [txid for txid in left if not needs[txid] & left.keys()]
+            payers = [txid for txid in left if txid not in low
+                      and needs[txid] & left.keys() <= low & set(ready)]
+            alone = [txid for txid in ready if txid not in low]
+            if alone:
+                offer(alone[0])
+            elif payers:
+                best = max(payers, key=lambda txid: left[txid][1])
+                offer(*needs[best] & left.keys(), best)
+            else:
+                offer(ready[0])
+        return "".join(json.dumps(line) + "\n" for line in lines)
 
     def valid(self):
         judged = subprocess.run([os.path.join(BIN, "bb-validate"), "--verdict"],
@@ -438,11 +470,12 @@ class Day:
                 if txid not in active and txid not in names}
         lines = "".join(json.dumps({"type": "tx", "hex": tx.bytes().hex()}) + "\n"
                         for tx in gone.values())
-        done = bb(self.ledger.folder, "test", "--now", str(NOW), input=lines.encode())
+        done = bb(self.ledger.folder, "test", *self.options, input=lines.encode())
         for line in done.stdout.splitlines():
             verdict = json.loads(line)
-            # Or it would have to take the place of another that came back.
-            self.table.check(not verdict["valid"] or verdict.get("replaced"),
+            # Or it would have to take the place of another that came back; and where clusters
+            # are small, one may have been full until somebody left it who could not stay.
+            self.table.check(not verdict["valid"] or verdict.get("replaced") or self.small,
                              "lost: " + verdict["id"])
             self.tally("  abandoned: " + verdict.get("error", "replacing another"))
         self.abandoned = {}
@@ -476,13 +509,17 @@ def main():
     seed = int(sys.argv[2]) if len(sys.argv) > 2 else 4
     print("seed %d" % seed)
     table = Table("a random day")
-    day = Day(table, random.Random(seed))
+    day = Day(table, random.Random(seed), ["--now", str(NOW), *sys.argv[3:]])
     for n in range(1, steps + 1):
         day.step(n)
     day.look()
     day.ledger.stop()
+    table.row("enough of everything")
     for what, count in sorted(day.count.items()):
         print("%7d %s" % (count, what))
+    for what, least in LEAST.items():
+        count = day.count.get(what, 0)
+        table.check(count >= least * steps // 1000, "%d %s" % (count, what))
     table.end()
     sys.exit(bool(Table.failed))
 

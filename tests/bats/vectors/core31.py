@@ -116,7 +116,7 @@ class Test:
         self.scratch = scratch
         self.events = events
         self.nodes = {}
-        self.same = self.asked = 0
+        self.table = harness.Table("core31 " + name)
         self.left = collections.Counter()
         self.batch = []  # of one peer: transactions until their verdict
         # The clock was behind no block.
@@ -127,11 +127,8 @@ class Test:
         )
 
     def check(self, index, wanted, got, about=""):
-        self.asked += 1
-        if wanted == got:
-            self.same += 1
-        else:
-            print(f"{self.name}:{index}: {about}: Core says {wanted!r}, bb-chain {got!r}")
+        self.table.row(f"event {index}")
+        self.table.equal(got, wanted, about)
 
     def node(self, number):
         if number not in self.nodes:
@@ -152,10 +149,9 @@ class Test:
                 getattr(self, "on_" + event["ev"])(index, event)
             except Left as why:
                 self.left[str(why)] += 1
-        print(f"{self.name}: {self.same} of {self.asked}")
         for why, count in sorted(self.left.items()):
             print(f"{self.name}: left out {count}: {why}")
-        return self.same == self.asked
+        self.table.end()
 
     # What a test does.
 
@@ -327,15 +323,14 @@ class Test:
 
 
 def main(scratch, names):
-    good = True
     for name in names:
         path = harness.shared(f"data/core31/{name}.ndjson.xz")
         if not path:
             sys.exit("the shared data are not here")
         with lzma.open(path) as f:
             events = [json.loads(line) for line in f]
-        good = Test(name, scratch, events).run() and good
-    return 0 if good else 1
+        Test(name, scratch, events).run()
+    return bool(harness.Table.failed)
 
 
 if __name__ == "__main__":

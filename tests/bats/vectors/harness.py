@@ -107,6 +107,14 @@ ROWS = {
     "mainnet-0-1000, the coins' muhash": 1,
     "mainnet-0-1000, nonces found again": 1001,
     "modern-blocks, nonces found again": 3,
+    "core31 mempool_accept": 95,
+    "core31 mempool_cluster": 1385,
+    "core31 mempool_datacarrier": 25,
+    "core31 mempool_dust": 470,
+    "core31 mempool_reorg": 189,
+    "core31 mempool_sigoplimit": 471,
+    "core31 p2p_invalid_tx": 82,
+    "core31 rpc_packages": 1258,
 }
 
 

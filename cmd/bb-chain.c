@@ -1,6 +1,5 @@
 /* bb-chain: the ledger. This is the table of its verbs, and what they all do alike. */
 
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -50,6 +49,7 @@ static const struct tool tool = {
 	"  --to HEIGHT              headers, blocks, export: the last\n"
 	"  --prevouts               blocks, block: with all that they spend\n"
 	"  --full                   lists of headers, blocks, transactions: Esplora's keys\n"
+	"  --confirmed              utxo: as if nothing waited\n"
 	"  --hash                   coins: Bitcoin Core's hash of all coins\n"
 	"  --muhash                 coins: Bitcoin Core's MuHash of all coins\n"
 	"  --stats                  mempool: how much waits, by fee rate\n"
@@ -77,6 +77,7 @@ enum {
 	OPT_STATS,
 	OPT_TARGET,
 	OPT_WATCH,
+	OPT_CONFIRMED,
 	OPT_JOBS, /* as a bit; its letter is j */
 };
 #define BIT(option) (1u << ((option)-TOOL_OWN))
@@ -100,6 +101,7 @@ static const struct option options[] = {
 	{"stats", no_argument, 0, OPT_STATS},
 	{"target", required_argument, 0, OPT_TARGET},
 	{"watch", no_argument, 0, OPT_WATCH},
+	{"confirmed", no_argument, 0, OPT_CONFIRMED},
 	{0},
 };
 
@@ -135,7 +137,7 @@ static const struct verb verbs[] = {
 	{"blocks", chain_blocks, 0, 0, RANGE | BLOCK},
 	{"block", chain_block, 1, MANY, BLOCK},
 	{"tx", chain_tx, 0, MANY, FULL},
-	{"utxo", chain_utxo, 0, MANY, 0},
+	{"utxo", chain_utxo, 0, MANY, BIT(OPT_CONFIRMED)},
 	{"balance", chain_balance, 0, MANY, 0},
 	{"history", chain_history, 0, MANY, FULL},
 	{"coins", chain_coins, 0, 0, BIT(OPT_HASH) | BIT(OPT_MUHASH)},
@@ -150,21 +152,6 @@ static const struct verb verbs[] = {
 };
 
 /* The call. */
-
-/* -d, else $BB_DIR, else ~/.bb/NETWORK; NULL when nothing tells. */
-static const char *node_dir(const char *given, char path[PATH_MAX], const struct bb_network *n)
-{
-	const char *dir = given ? given : getenv("BB_DIR");
-	const char *home = getenv("HOME");
-
-	if (dir && *dir)
-		return dir;
-	if (!home || !*home)
-		return NULL;
-	if (snprintf(path, PATH_MAX, "%s/.bb/%s", home, n->name) >= PATH_MAX)
-		tool_die(&tool, BB_CALLER, "$HOME is too long");
-	return path;
-}
 
 static int64_t number(const char *option, int64_t max)
 {
@@ -201,6 +188,7 @@ static unsigned take_option(struct chain *c, int opt)
 		c->target = (int)tool_number(&tool, "--target", optarg, 1, BB_WAITS_KEPT);
 		break;
 	case OPT_WATCH: c->watch = true; break;
+	case OPT_CONFIRMED: c->confirmed = true; break;
 	}
 	return BIT(opt);
 }
@@ -278,7 +266,7 @@ int main(int argc, char **argv)
 	c.arg_count = (size_t)(argc - optind - 1);
 	check_call(verb, &c, given);
 	tool_network(&tool, &c.network, network);
-	c.dir = node_dir(dir, path, &c.network);
+	c.dir = tool_dir(path, &tool, dir, &c.network);
 	c.in.files = verb->files ? c.args : NULL;
 	status = verb->run(&c);
 	chain_close(&c);

@@ -24,11 +24,28 @@ void chain_error(struct chain *c, uint64_t line, enum bb_status status, const ch
 	bb_lines_report(&c->in, line, status, why, BB_SPAN(NULL, 0));
 }
 
+/* Has the mempool been found damaged? The names of the node's directory may say anything. */
+static bool is_mempool_damaged(const char *why)
+{
+	static const char damaged[] = "the store is damaged";
+
+	if (strncmp(why, damaged, sizeof(damaged) - 1) == 0)
+		return strstr(why, "mempool");
+	return strstr(why, "/mempool/data.mdb: MDB_") && !strstr(why, "MDB_READERS_FULL");
+}
+
 bool chain_failed(struct chain *c)
 {
-	if (!c->store.why)
+	const char *why = c->store.why;
+
+	if (!why)
 		return false;
-	chain_error(c, 0, BB_SYSTEM, "%s", c->store.why);
+	if (is_mempool_damaged(why))
+		chain_error(c, 0, BB_SYSTEM,
+			"%s; remove %s/mempool while nobody writes, and it begins anew", why,
+			c->dir);
+	else
+		chain_error(c, 0, BB_SYSTEM, "%s", why);
 	return true;
 }
 
@@ -38,7 +55,7 @@ void chain_open(struct chain *c, enum bb_store_mode mode)
 
 	if (!c->dir)
 		tool_die(c->tool, BB_CALLER, "no directory: neither -d, $BB_DIR nor $HOME");
-	fault_catch(&c->store);
+	fault_catch(c->tool->name, &c->store);
 	if (!bb_store_open(&c->store, why, c->dir, mode, &c->network))
 		tool_die(c->tool, BB_SYSTEM, "%s", why);
 	fault_watch(&c->store);

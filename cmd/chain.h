@@ -23,7 +23,7 @@ struct chain {
 	int64_t since;	  /* an event's number */
 	int64_t now;	  /* -1: the clock's */
 	size_t cache;	  /* bytes for coins in memory */
-	bool prevouts, full, follow, hash, muhash, trust_marks, stats, watch;
+	bool prevouts, full, follow, hash, muhash, trust_marks, stats, watch, confirmed;
 	int target;	    /* blocks, of fee-rate */
 	const char *offers; /* the file of template --from; NULL: the mempool */
 	struct bb_policy policy;
@@ -67,7 +67,7 @@ void chain_open(struct chain *c, enum bb_store_mode mode);
 /* An error line about a record or an argument (line 0), raising the status. */
 void chain_error(struct chain *c, uint64_t line, enum bb_status status, const char *fmt, ...)
 	__attribute__((format(printf, 4, 5)));
-/* Did the store fail? Then says so; the verb should end. */
+/* Did the store fail? Then says so, and where that helps, what to do; the verb should end. */
 bool chain_failed(struct chain *c);
 /* Flush, close everything, and give the exit status; for verbs without input lines. */
 int chain_end(struct chain *c);

@@ -7,6 +7,18 @@
 
 /* By script. */
 
+static bool put_waiting_utxos(struct chain *c, struct bb_span script)
+{
+	struct bb_unspent *coins;
+	size_t count;
+
+	if (!bb_query_unspent_waiting(&coins, &count, &c->store, &c->arena, script))
+		return false;
+	for (size_t i = 0; i < count; i++)
+		chain_put_utxo(c, &coins[i].outpoint, &coins[i].coin, NULL);
+	return true;
+}
+
 static bool put_utxos(struct chain *c, struct bb_span script)
 {
 	struct bb_unspent *coins;
@@ -16,10 +28,33 @@ static bool put_utxos(struct chain *c, struct bb_span script)
 	if (!bb_query_unspent(&coins, &count, &c->store, &c->arena, script))
 		return false;
 	for (size_t i = 0; i < count; i++) {
+		if (!c->confirmed && bb_pool_spender(&c->store, &coins[i].outpoint))
+			continue;
 		if (!chain_birth(&birth, c, coins[i].coin.height))
 			return false;
 		chain_put_utxo(c, &coins[i].outpoint, &coins[i].coin, &birth);
 	}
+	return c->confirmed || put_waiting_utxos(c, script);
+}
+
+static bool add(struct chain *c, int64_t *sum_sat, int64_t value_sat)
+{
+	return !__builtin_add_overflow(*sum_sat, value_sat, sum_sat) ||
+	       bb_store_set_why(
+		       &c->store, "the store is damaged: more value than there can be");
+}
+
+/* What comes in, by what waits. */
+static bool add_waiting(struct chain *c, struct chain_balance *b, struct bb_span script)
+{
+	struct bb_unspent *coins;
+	size_t count;
+
+	if (!bb_query_unspent_waiting(&coins, &count, &c->store, &c->arena, script))
+		return false;
+	for (size_t i = 0; i < count; i++)
+		if (!add(c, &b->unconfirmed_sat, coins[i].coin.value_sat))
+			return false;
 	return true;
 }
 
@@ -37,14 +72,17 @@ static bool put_balance(struct chain *c, struct bb_span script)
 	b.count = count;
 	for (size_t i = 0; i < count; i++) {
 		const struct bb_coin *coin = &coins[i].coin;
-		if (__builtin_add_overflow(b.value_sat, coin->value_sat, &b.value_sat)) {
-			c->store.why = "the store is damaged: more value than there can be";
+		if (!add(c, &b.value_sat, coin->value_sat))
 			return false;
-		}
+		if (bb_pool_spender(&c->store, &coins[i].outpoint) &&
+			!add(c, &b.unconfirmed_sat, -coin->value_sat))
+			return false;
 		if (coin->coinbase &&
 			(int64_t)b.height + 1 - coin->height < c->network.coinbase_maturity)
 			b.immature_sat += coin->value_sat;
 	}
+	if (!add_waiting(c, &b, script))
+		return false;
 	chain_put_balance(c, script, &b);
 	return true;
 }

@@ -3,6 +3,17 @@
 #include "chain.h"
 #include "ledger/estimate.h"
 
+static const char *basis_name(enum bb_fee_basis b)
+{
+	static const char *const names[] = {
+		[BB_FEE_MINIMUM] = "minimum",
+		[BB_FEE_HISTORY] = "history",
+		[BB_FEE_MEMPOOL] = "mempool",
+	};
+
+	return names[b];
+}
+
 static void put_estimate(struct chain *c, const struct bb_fee_estimate *e)
 {
 	struct bb_json_writer w = {.buf = &c->out.buf};
@@ -11,6 +22,7 @@ static void put_estimate(struct chain *c, const struct bb_fee_estimate *e)
 	bb_json_member_str(&w, "type", "fee_rate");
 	bb_json_member_i64(&w, "target", c->target);
 	bb_json_member_i64(&w, "fee_rate", e->rate_sat_kvb);
+	bb_json_member_str(&w, "basis", basis_name(e->basis));
 	bb_json_member_i64(&w, "ahead", (int64_t)e->ahead);
 	bb_json_member_i64(&w, "seen", (int64_t)e->seen);
 	bb_json_close(&w, '}');

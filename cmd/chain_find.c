@@ -5,40 +5,28 @@
 #include "bitcoin/merkle.h"
 #include "chain_read.h"
 
-/* The rate of the chunk that it is mined with. */
-static bool chunk_of(struct bb_feerate *chunk, struct chain *c, uint64_t number)
+/* One of the mempool. */
+static bool put_waiting(struct chain *c, uint64_t number)
 {
 	struct bb_pool_cluster k;
-	unsigned at, i = 0;
-
-	if (!bb_pool_cluster_of(&k, &c->store, number))
-		return false;
-	at = bb_pool_position(&k, number);
-	while (i < k.graph.chunk_count && k.graph.chunk_end[i] <= at)
-		i++;
-	if (i < k.graph.chunk_count)
-		*chunk = k.graph.chunk[i];
-	return i < k.graph.chunk_count;
-}
-
-/* One of the mempool. */
-static bool put_waiting(struct chain *c, const unsigned char txid[32])
-{
-	struct bb_feerate chunk;
 	struct bb_pool_entry e;
 	struct bb_node tip;
 
-	return bb_tree_tip(&tip, &c->store) && bb_pool_find(&e, &c->store, txid) &&
-	       chunk_of(&chunk, c, e.number) && chain_put_waiting(c, &e, chunk, &tip);
+	return bb_tree_tip(&tip, &c->store) && bb_pool_get(&e, &c->store, number) &&
+	       bb_pool_cluster_of(&k, &c->store, number) &&
+	       chain_put_waiting(
+		       c, &e, bb_pool_chunk_of(&k, bb_pool_position(&k, number)), &tip);
 }
 
 static bool put_tx(struct chain *c, const unsigned char txid[32])
 {
 	struct bb_stored_tx t;
+	uint64_t number;
 
 	if (bb_query_tx(&t, &c->store, &c->arena, txid))
 		return chain_put_tx(c, &t);
-	return !c->store.why && put_waiting(c, txid);
+	number = c->store.why ? 0 : bb_pool_number(&c->store, txid);
+	return number && put_waiting(c, number);
 }
 
 static bool answer_tx(struct chain *c, const struct asked *q)
@@ -72,6 +60,7 @@ struct history {
 	/* The tip as of which the rows are. */
 	int32_t height;
 	unsigned char tip[32];
+	struct bb_buf waiting; /* the lines of those that waited then */
 	struct bb_arena arena; /* of a transaction */
 };
 
@@ -87,6 +76,25 @@ static bool concerns(const struct bb_stored_tx *t, struct bb_span script)
 	return false;
 }
 
+/* What waits may be mined before the rows are written: it is kept as it is now. */
+static bool find_waiting(struct history *h, struct chain *c)
+{
+	struct bb_buf *out = &c->out.buf;
+	const size_t before = out->len;
+	uint64_t *numbers;
+	size_t count;
+	bool good = bb_query_waiting(&numbers, &count, &c->store, &c->arena, h->script);
+
+	for (size_t i = 0; good && i < count; i++) {
+		good = put_waiting(c, numbers[i]) || bb_pool_damaged_tx(&c->store);
+		bb_put(&h->waiting, out->data + before, out->len - before);
+		out->len = before;
+	}
+	if (h->waiting.failed)
+		good = bb_store_no_memory(&c->store);
+	return good;
+}
+
 static bool find_rows(struct history *h, struct chain *c)
 {
 	struct bb_node tip;
@@ -96,7 +104,7 @@ static bool find_rows(struct history *h, struct chain *c)
 		return false;
 	h->height = tip.height;
 	memcpy(h->tip, tip.id, 32);
-	return true;
+	return find_waiting(h, c);
 }
 
 static bool put_row(struct history *h, struct chain *c)
@@ -139,6 +147,9 @@ static bool answer_history(struct chain *c, const struct asked *q)
 		good = put_piece(&h, c);
 		bb_sink_turn(&c->out);
 	} while (good && h.at < h.count && !c->out.error);
+	if (good)
+		bb_put(&c->out.buf, h.waiting.data, h.waiting.len);
+	bb_buf_free(&h.waiting);
 	bb_arena_free(&h.arena);
 	return good;
 }

@@ -79,14 +79,16 @@ enum { BUCKETS = 40 };
 struct bucket {
 	int64_t from; /* satoshi per 1,000 vbytes */
 	int64_t fee_sat;
-	uint64_t count, weight;
+	uint64_t count, vsize;
 };
 
 struct stats {
 	struct bucket bucket[BUCKETS];
 	size_t first, end; /* of those that hold anything */
 	struct bb_pool_totals totals;
+	uint64_t orphans;
 	int64_t min_rate;
+	struct bb_store *store;
 };
 
 /* 0, then 1 2 3 5 7 of each power of ten. */
@@ -103,6 +105,22 @@ static void set_edges(struct bucket bucket[BUCKETS])
 	}
 }
 
+/* Of each by itself, as all of them are summed up. */
+static bool add_vsize(struct bucket *b, struct bb_store *s, const struct bb_pool_chunk *chunk)
+{
+	struct bb_pool_cluster k;
+
+	if (chunk->count == 1) {
+		b->vsize += (uint64_t)bb_vsize(chunk->rate.size);
+		return true;
+	}
+	if (!bb_pool_chunk_cluster(&k, s, chunk))
+		return false;
+	for (unsigned i = chunk->first; i < chunk->first + chunk->count; i++)
+		b->vsize += (uint64_t)bb_vsize(k.graph.tx[i].size);
+	return true;
+}
+
 static bool add_chunk(void *arg, const struct bb_pool_chunk *chunk)
 {
 	struct stats *s = arg;
@@ -112,15 +130,16 @@ static bool add_chunk(void *arg, const struct bb_pool_chunk *chunk)
 	while (i && s->bucket[i].from > rate)
 		i--;
 	s->bucket[i].count += chunk->count;
-	s->bucket[i].weight += (uint64_t)chunk->rate.size;
 	s->bucket[i].fee_sat += chunk->rate.fee_sat;
-	return true;
+	return add_vsize(&s->bucket[i], s->store, chunk);
 }
 
 static void add_up(struct stats *s, struct chain *c)
 {
 	set_edges(s->bucket);
+	s->store = &c->store;
 	s->first = BUCKETS;
+	s->orphans = bb_store_count(&c->store, BB_POOL_ORPHANS);
 	bb_pool_totals(&s->totals, &c->store);
 	s->min_rate = bb_pool_least_rate(&c->store, &c->policy, chain_now(c));
 	each_chunk(c, add_chunk, s);
@@ -138,18 +157,19 @@ static void put_stats(struct chain *c, const struct stats *s)
 	bb_json_open(&w, '{');
 	bb_json_member_str(&w, "type", "mempool");
 	bb_json_member_i64(&w, "count", (int64_t)s->totals.count);
-	bb_json_member_i64(&w, "vsize", bb_vsize((int64_t)s->totals.weight));
+	bb_json_member_i64(&w, "vsize", (int64_t)s->totals.vsize);
 	bb_json_member_i64(&w, "fee", s->totals.fee_sat);
 	bb_json_member_i64(&w, "usage", (int64_t)s->totals.usage);
 	bb_json_member_i64(&w, "max_usage", c->policy.pool_bytes);
 	bb_json_member_i64(&w, "min_fee_rate", s->min_rate);
+	bb_json_member_i64(&w, "orphans", (int64_t)s->orphans);
 	bb_json_key(&w, "histogram");
 	bb_json_open(&w, '[');
 	for (size_t i = s->first; i < s->end; i++) {
 		bb_json_open(&w, '{');
 		bb_json_member_i64(&w, "from", s->bucket[i].from);
 		bb_json_member_i64(&w, "count", (int64_t)s->bucket[i].count);
-		bb_json_member_i64(&w, "vsize", bb_vsize((int64_t)s->bucket[i].weight));
+		bb_json_member_i64(&w, "vsize", (int64_t)s->bucket[i].vsize);
 		bb_json_member_i64(&w, "fee", s->bucket[i].fee_sat);
 		bb_json_close(&w, '}');
 	}
@@ -184,14 +204,14 @@ static double per_vbyte(int64_t rate)
 
 static void draw_bucket(struct bb_buf *b, const struct bucket *k, uint64_t most)
 {
-	const double share = most ? (double)k->weight / (double)most : 0;
+	const double share = most ? (double)k->vsize / (double)most : 0;
 	char bar[2 + BAR + 1] = "  ";
 
 	memset(bar + 2, '=', (size_t)(share * BAR + 0.5));
 	if (!bar[2])
 		bar[0] = '\0';
-	put_text(b, "%12.10g %12" PRId64 " %9" PRIu64 "%s\n", per_vbyte(k->from),
-		bb_vsize((int64_t)k->weight), k->count, bar);
+	put_text(b, "%12.10g %12" PRIu64 " %9" PRIu64 "%s\n", per_vbyte(k->from), k->vsize,
+		k->count, bar);
 }
 
 static void draw_stats(struct chain *c, const struct stats *s)
@@ -201,12 +221,12 @@ static void draw_stats(struct chain *c, const struct stats *s)
 	uint64_t most = 0;
 
 	for (size_t i = s->first; i < s->end; i++)
-		if (s->bucket[i].weight > most)
-			most = s->bucket[i].weight;
+		if (s->bucket[i].vsize > most)
+			most = s->bucket[i].vsize;
 	put_text(b,
-		"%" PRIu64 " waiting, %" PRId64 " vbytes, %" PRId64 " sat in fees; "
+		"%" PRIu64 " waiting, %" PRIu64 " vbytes, %" PRId64 " sat in fees; "
 		"%.1f of %.0f MB; %g sat/vB to enter\n",
-		t->count, bb_vsize((int64_t)t->weight), t->fee_sat, (double)t->usage / 1e6,
+		t->count, t->vsize, t->fee_sat, (double)t->usage / 1e6,
 		(double)c->policy.pool_bytes / 1e6, per_vbyte(s->min_rate));
 	if (s->first < s->end)
 		put_text(b, "%12s %12s %9s\n", "from sat/vB", "vbytes", "count");

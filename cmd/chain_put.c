@@ -85,6 +85,15 @@ bool chain_put_block(struct chain *c, const struct bb_node *n)
 	return true;
 }
 
+static void member_waiting(struct bb_json_writer *w)
+{
+	bb_json_key(w, "status");
+	bb_json_open(w, '{');
+	bb_json_key(w, "confirmed");
+	bb_json_bool(w, false);
+	bb_json_close(w, '}');
+}
+
 static void member_status(struct bb_json_writer *w, int32_t height, const unsigned char id[32],
 	uint32_t block_time)
 {
@@ -102,6 +111,7 @@ bool chain_put_tx(struct chain *c, const struct bb_stored_tx *t)
 {
 	const int64_t mtp = bb_query_coin_mtp(&c->store, t->node.height);
 	struct bb_json_writer w = {.buf = &c->out.buf};
+	unsigned char txid[32];
 
 	if (c->store.why)
 		return false;
@@ -109,6 +119,8 @@ bool chain_put_tx(struct chain *c, const struct bb_stored_tx *t)
 	if (c->full) {
 		bb_json_tx(&w, &t->tx, t->prevouts, NULL, &c->network);
 	} else {
+		bb_tx_txid(txid, &t->tx);
+		bb_json_member_hash(&w, "txid", txid);
 		bb_json_member_hex(&w, "hex", t->bytes);
 		bb_json_prevouts(&w, t->prevouts, t->tx.in_count);
 	}
@@ -138,11 +150,7 @@ static void members_waiting(struct bb_json_writer *w, const struct bb_pool_entry
 	bb_json_member_i64(w, "time", e->time);
 	bb_json_member_i64(w, "chunk_fee", chunk.fee_sat);
 	bb_json_member_i64(w, "chunk_vsize", bb_vsize(chunk.size));
-	bb_json_key(w, "status");
-	bb_json_open(w, '{');
-	bb_json_key(w, "confirmed");
-	bb_json_bool(w, false);
-	bb_json_close(w, '}');
+	member_waiting(w);
 	bb_json_member_i64(w, "at_height", (int64_t)tip->height + 1);
 	bb_json_member_i64(w, "at_mtp", tip->mtp);
 }
@@ -156,14 +164,48 @@ static bool all_known(const struct bb_prevout *prevouts, size_t count)
 	return true;
 }
 
+/* Those that it spends from directly and that wait too. */
+static bool find_parents(
+	uint64_t **numbers, size_t *count, struct chain *c, const struct bb_tx *tx)
+{
+	uint64_t number;
+
+	*count = 0;
+	if (!(*numbers = bb_arena_array(&c->arena, tx->in_count, sizeof(**numbers))))
+		return bb_store_no_memory(&c->store);
+	for (size_t i = 0; i < tx->in_count; i++)
+		if ((number = bb_pool_number(&c->store, tx->in[i].prevout.txid)))
+			(*numbers)[(*count)++] = number;
+	bb_pool_numbers_unique(*numbers, count);
+	return !c->store.why;
+}
+
+static void member_depends(
+	struct bb_json_writer *w, struct chain *c, const uint64_t *numbers, size_t count)
+{
+	struct bb_pool_entry e;
+
+	bb_json_key(w, "depends");
+	bb_json_open(w, '[');
+	for (size_t i = 0; i < count; i++)
+		if (bb_pool_get(&e, &c->store, numbers[i]))
+			bb_json_hash(w, e.txid);
+		else
+			bb_pool_damaged_tx(&c->store);
+	bb_json_close(w, ']');
+}
+
 bool chain_put_waiting(struct chain *c, const struct bb_pool_entry *e, struct bb_feerate chunk,
 	const struct bb_node *tip)
 {
 	struct bb_json_writer w = {.buf = &c->out.buf};
 	struct bb_prevout *prevouts;
+	uint64_t *parents;
+	size_t parent_count;
 	struct bb_tx tx;
 
-	if (!bb_pool_parse_tx(&tx, &c->arena, &c->store, e))
+	if (!bb_pool_parse_tx(&tx, &c->arena, &c->store, e) ||
+		!find_parents(&parents, &parent_count, c, &tx))
 		return false;
 	if (!(prevouts = bb_arena_array(&c->arena, tx.in_count, sizeof(*prevouts))))
 		return bb_store_no_memory(&c->store);
@@ -176,14 +218,16 @@ bool chain_put_waiting(struct chain *c, const struct bb_pool_entry *e, struct bb
 	if (c->full) {
 		bb_json_tx(&w, &tx, prevouts, NULL, &c->network);
 	} else {
+		bb_json_member_hash(&w, "txid", e->txid);
 		bb_json_member_hex(&w, "hex", e->bytes);
 		bb_json_prevouts(&w, prevouts, tx.in_count);
 		bb_json_member_i64(&w, "fee", e->fee_sat);
 		bb_json_member_i64(&w, "weight", e->weight);
 	}
 	members_waiting(&w, e, chunk, tip);
+	member_depends(&w, c, parents, parent_count);
 	close_line(&w);
-	return true;
+	return !c->store.why;
 }
 
 /* Coins. */
@@ -235,11 +279,16 @@ void chain_put_utxo(struct chain *c, const struct bb_outpoint *o, const struct b
 	bb_json_member_str(
 		&w, "scriptpubkey_type", bb_script_type_name(bb_script_type(coin->script)));
 	member_address(&w, "scriptpubkey_address", coin->script, &c->network);
-	bb_json_member_i64(&w, "height", coin->height);
+	if (b)
+		bb_json_member_i64(&w, "height", coin->height);
 	bb_json_key(&w, "coinbase");
 	bb_json_bool(&w, coin->coinbase);
-	bb_json_member_i64(&w, "mtp", b->mtp);
-	member_status(&w, b->height, b->id, b->time);
+	if (b) {
+		bb_json_member_i64(&w, "mtp", b->mtp);
+		member_status(&w, b->height, b->id, b->time);
+	} else {
+		member_waiting(&w);
+	}
 	close_line(&w);
 }
 
@@ -256,6 +305,7 @@ void chain_put_balance(struct chain *c, struct bb_span script, const struct chai
 	bb_json_member_i64(&w, "value", b->value_sat);
 	bb_json_member_i64(&w, "count", (int64_t)b->count);
 	bb_json_member_i64(&w, "immature", b->immature_sat);
+	bb_json_member_i64(&w, "unconfirmed", b->unconfirmed_sat);
 	bb_json_member_i64(&w, "height", b->height);
 	close_line(&w);
 }

@@ -66,11 +66,13 @@ struct chain_birth {
 	int64_t mtp;
 };
 bool chain_birth(struct chain_birth *b, struct chain *c, int32_t height);
+/* Its block NULL: an output of one that waits. */
 void chain_put_utxo(struct chain *c, const struct bb_outpoint *o, const struct bb_coin *coin,
 	const struct chain_birth *b);
 /* The coins of a script in one line. */
 struct chain_balance {
 	int64_t value_sat, immature_sat;
+	int64_t unconfirmed_sat; /* what the waiting ones add to value_sat, or take away */
 	uint64_t count;
 	int32_t height; /* the tip's */
 };

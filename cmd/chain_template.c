@@ -26,32 +26,42 @@ static bool has_store(const struct chain *c)
 {
 	char path[PATH_MAX];
 
-	return c->dir && snprintf(path, sizeof(path), "%s/chain", c->dir) < PATH_MAX &&
+	return c->dir && snprintf(path, sizeof(path), "%s/chain/data.mdb", c->dir) < PATH_MAX &&
 	       (access(path, F_OK) == 0 || errno != ENOENT);
 }
 
-/* On top of the genesis block, before there is a store. */
-static int first(struct chain *c)
+/* On top of the genesis block, before there is a store, or anything in it. */
+static void put_first(struct chain *c)
 {
 	struct bb_block_template t = {0};
 
-	bb_sandbox_enter(BB_SANDBOX_FILTER);
 	if (bb_template_from_offers(&t, NULL, &c->network, &c->arena, chain_now(c), NULL, 0))
 		bb_put_template(&c->out.buf, &t, &c->network);
 	else if (t.genesis_missing)
 		chain_error(c, 0, BB_NO, "there is no block yet");
 	else
 		chain_error(c, 0, BB_SYSTEM, "out of memory");
+}
+
+static int first(struct chain *c)
+{
+	bb_sandbox_enter(BB_SANDBOX_FILTER);
+	put_first(c);
 	return chain_end(c);
 }
 
 static int once(struct chain *c)
 {
 	struct bb_block_template t;
+	struct bb_node tip;
 
 	chain_open(c, BB_STORE_READ);
-	if (bb_store_begin(&c->store) && build(&t, c))
-		bb_put_template(&c->out.buf, &t, &c->network);
+	if (bb_store_begin(&c->store)) {
+		if (!bb_tree_tip(&tip, &c->store) && !c->store.why)
+			put_first(c);
+		else if (build(&t, c))
+			bb_put_template(&c->out.buf, &t, &c->network);
+	}
 	bb_store_end(&c->store);
 	if (chain_failed(c))
 		c->out.buf.len = 0;

@@ -3,6 +3,7 @@
 #include <dlfcn.h>
 #include <signal.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdnoreturn.h>
 #include <ucontext.h>
 #include <unistd.h>
@@ -18,7 +19,10 @@ enum { ASAN = 1 }; /* tells of a fall itself, and better */
 enum { ASAN = 0 };
 #endif
 
-static const struct bb_store *store; /* for the handler */
+/* For the handler. */
+static const struct bb_store *store;
+static char words[160];
+static size_t words_len;
 
 /* Of the instruction that fell; 0 where we do not know how to tell. */
 static uintptr_t instruction(const ucontext_t *u)
@@ -65,13 +69,9 @@ static bool is_in_map(const void *address)
 
 static noreturn void end(void)
 {
-	static const char words[] =
-		"{\"type\":\"error\",\"tool\":\"bb-chain\",\"error\":\"fell while it read the "
-		"store, which may be damaged\"}\n";
-
 	if (store->writing)
 		bb_store_doubt_pool(store);
-	if (write(STDERR_FILENO, words, sizeof(words) - 1) < 0)
+	if (write(STDERR_FILENO, words, words_len) < 0)
 		_exit(BB_SYSTEM);
 	_exit(BB_SYSTEM);
 }
@@ -87,12 +87,16 @@ static void fallen(int number, siginfo_t *info, void *context)
 	end();
 }
 
-void fault_catch(const struct bb_store *s)
+void fault_catch(const char *tool, const struct bb_store *s)
 {
 	const struct sigaction act = {
 		.sa_sigaction = fallen, .sa_flags = SA_SIGINFO | (int)SA_RESETHAND};
 
 	store = s;
+	words_len = (size_t)snprintf(words, sizeof(words),
+		"{\"type\":\"error\",\"tool\":\"%.32s\",\"error\":\"fell while it read the "
+		"store, which may be damaged\"}\n",
+		tool);
 	if (ASAN)
 		return;
 	sigaction(SIGSEGV, &act, NULL);

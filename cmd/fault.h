@@ -10,7 +10,7 @@
 
 #include "ledger/store.h"
 
-void fault_catch(const struct bb_store *s);
+void fault_catch(const char *tool, const struct bb_store *s);
 void fault_watch(const struct bb_store *s);
 
 #endif

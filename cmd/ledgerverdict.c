@@ -57,14 +57,16 @@ static void members_ids(struct bb_json_writer *w, const struct bb_acceptance *r)
 	bb_json_member_hash(w, "wtxid", r->wtxid);
 }
 
-static void member_replaced(struct bb_json_writer *w, const struct bb_acceptance *r)
+/* Where there are any. */
+static void member_txids(
+	struct bb_json_writer *w, const char *key, unsigned char (*txids)[32], size_t count)
 {
-	if (!r->replaced_count)
+	if (!count)
 		return;
-	bb_json_key(w, "replaced");
+	bb_json_key(w, key);
 	bb_json_open(w, '[');
-	for (size_t i = 0; i < r->replaced_count; i++)
-		bb_json_hash(w, r->replaced[i]);
+	for (size_t i = 0; i < count; i++)
+		bb_json_hash(w, txids[i]);
 	bb_json_close(w, ']');
 }
 
@@ -81,7 +83,8 @@ static void members_acceptance(
 		bb_json_member_i64(w, "effective_fee", r->effective.fee_sat);
 		bb_json_member_i64(w, "effective_vsize", r->effective.size);
 	}
-	member_replaced(w, r);
+	member_txids(w, "replaced", r->replaced, r->replaced_count);
+	member_txids(w, "missing", r->missing, r->missing_count);
 }
 
 void ledgerverdict_put_tx(

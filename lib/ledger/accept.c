@@ -281,13 +281,16 @@ static bool make_room(struct bb_attempt *t)
 	return !t->s->why;
 }
 
-/* Who has it already needs no excuse; who lacks its parents may wait for them. */
-static void soften(struct bb_acceptance *r, const struct bb_candidate *c)
+/* Who has it already needs no excuse; who lacks its parents may wait for them, but not for what
+ * is gone. */
+static void soften(struct bb_attempt *t, struct bb_candidate *c)
 {
+	struct bb_acceptance *r = c->result;
 	struct bb_verdict *v = &r->verdict;
 
 	if (c->missing) {
-		r->outcome = BB_OUTCOME_ORPHAN;
+		if (t->rules.back || bb_accept_find_missing(t, c))
+			r->outcome = BB_OUTCOME_ORPHAN;
 	} else if (c->present) {
 		r->outcome = BB_OUTCOME_DUPLICATE;
 		v->valid = true;
@@ -312,6 +315,6 @@ bool bb_accept_tx(struct bb_acceptance *r, struct bb_pool *p, struct bb_arena *a
 	if (p->store->why || !make_room(&t))
 		return false;
 	if (kind != BB_ACCEPT_TEST)
-		soften(r, t.tx);
-	return true;
+		soften(&t, t.tx);
+	return !p->store->why;
 }

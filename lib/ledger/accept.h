@@ -34,13 +34,16 @@ enum bb_acceptance_kind {
 struct bb_acceptance {
 	struct bb_verdict verdict; /* id: the txid */
 	unsigned char wtxid[32];
-	/* Accepted, duplicate, refused; orphan: inputs are not there. */
+	/* Accepted, duplicate, refused; orphan: inputs are not there yet. */
 	enum bb_outcome outcome;
 	int64_t fee_sat, vsize; /* vsize 0: not found out */
 	/* What it would have to pay for: itself, or with those of its package. */
 	struct bb_feerate effective;   /* fee and vbytes; size 0: none */
 	unsigned char (*replaced)[32]; /* txids, in the arena */
 	size_t replaced_count;
+	unsigned char (*missing)[32]; /* of an orphan: the txids of the parents that are not
+					 there, in the arena */
+	size_t missing_count;
 	bool reconsiderable; /* refused for its fee alone: a package may carry it */
 };
 

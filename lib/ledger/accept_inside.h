@@ -88,6 +88,10 @@ static inline struct bb_id_text bb_id_text(const unsigned char id[32])
 /* precheck.c: such steps too. */
 
 bool bb_accept_precheck(struct bb_attempt *t, struct bb_candidate *c);
+/* Of one that lacks inputs: which transactions are not there? They stand in the result. False:
+ * they all are, but not what is spent of one, which was spent before or never was (or s->why).
+ */
+bool bb_accept_find_missing(struct bb_attempt *t, struct bb_candidate *c);
 /* Is that enough for the mempool and for relay? (CheckFeeRate) */
 bool bb_accept_fee(struct bb_attempt *t, struct bb_acceptance *r, struct bb_feerate paid);
 

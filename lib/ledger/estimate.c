@@ -236,11 +236,16 @@ void bb_estimate_rate(struct bb_fee_estimate *out, struct bb_store *s,
 	const int64_t pool = rate_by_pool(s, target);
 	int64_t ended;
 
+	out->basis = BB_FEE_MINIMUM;
 	out->rate_sat_kvb = bb_pool_least_rate(s, p, now);
-	if (history > out->rate_sat_kvb)
+	if (history > out->rate_sat_kvb) {
+		out->basis = BB_FEE_HISTORY;
 		out->rate_sat_kvb = history;
-	if (pool > out->rate_sat_kvb)
+	}
+	if (pool > out->rate_sat_kvb) {
+		out->basis = BB_FEE_MEMPOOL;
 		out->rate_sat_kvb = pool;
+	}
 	out->ahead = (uint64_t)bb_vsize(
 		(int64_t)walk(&ended, s, out->rate_sat_kvb, UINT64_MAX));
 }

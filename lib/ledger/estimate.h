@@ -5,10 +5,17 @@
 
 #include "ledger/pool.h"
 
+enum bb_fee_basis {
+	BB_FEE_MINIMUM, /* what entering the mempool costs is enough */
+	BB_FEE_HISTORY,
+	BB_FEE_MEMPOOL,
+};
+
 struct bb_fee_estimate {
+	enum bb_fee_basis basis; /* which of the answers is the largest */
 	int64_t rate_sat_kvb; /* satoshi per 1,000 vbytes, at least the minimum to be relayed */
 	uint64_t ahead;	      /* vbytes that wait and pay as much or more */
-	uint64_t seen; /* transactions whose waiting it rests on; 0: on the mempool alone */
+	uint64_t seen;	      /* transactions that history knows of as enough */
 };
 
 /* Someone who waits is mined at that height; before the mempool lets go of it. Remembered in

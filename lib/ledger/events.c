@@ -186,9 +186,9 @@ static void put_tx(struct bb_json_writer *w, const struct bb_event *e)
 	if (e->kind == BB_EVENT_ACCEPTED)
 		return;
 	bb_json_member_str(w, "reason", removal_name(e->reason));
-	if (e->kind != BB_EVENT_REPLACED)
-		return;
-	bb_json_member_hash(w, "by", e->by);
+	if (e->reason == BB_REMOVAL_REPLACED || e->reason == BB_REMOVAL_BLOCK ||
+		e->reason == BB_REMOVAL_CONFLICT)
+		bb_json_member_hash(w, "by", e->by);
 }
 
 void bb_put_event(struct bb_buf *out, const struct bb_event *e)

@@ -41,7 +41,8 @@ struct bb_event {
 	unsigned char id[32]; /* a block's, or a txid */
 	int32_t height;	      /* of a block */
 	enum bb_removal reason;
-	unsigned char by[32]; /* of BB_EVENT_REPLACED: the txid of who took the place */
+	unsigned char by[32]; /* of one replaced: the txid of who took the place; of one removed
+				 for BB_REMOVAL_BLOCK or _CONFLICT: the block */
 };
 
 void bb_event_put(struct bb_store *s, enum bb_event_kind kind, const unsigned char id[32],
@@ -54,7 +55,7 @@ uint64_t bb_event_last(struct bb_store *s);
 /* The first event after `seq`; false: none yet (or s->why). */
 bool bb_event_after(struct bb_event *e, struct bb_store *s, uint64_t seq);
 /* {"type":"event","seq":..,"event":"connected","id":..,"height":..} and LF; of a transaction
- * "txid", "reason" (of one removed), "by" (of one replaced). */
+ * "txid", "reason" (of one removed or replaced), "by". */
 void bb_put_event(struct bb_buf *out, const struct bb_event *e);
 
 #endif

@@ -489,6 +489,7 @@ bool bb_ledger_open(struct bb_ledger *l, const char **why, struct bb_store *s,
 		.network = n,
 		.policy = &bb_policy_core,
 		.coins = &l->coins,
+		.rows = &l->rows,
 		.vm = &l->vm,
 		.now = -1};
 	if (!bb_coins_init(&l->coins, s, cache)) {

@@ -162,6 +162,15 @@ unsigned bb_pool_position(const struct bb_pool_cluster *c, uint64_t number)
 	return i;
 }
 
+struct bb_feerate bb_pool_chunk_of(const struct bb_pool_cluster *c, unsigned position)
+{
+	unsigned i = 0;
+
+	while (c->graph.chunk_end[i] <= position)
+		i++;
+	return c->graph.chunk[i];
+}
+
 bool bb_pool_cluster_of(struct bb_pool_cluster *c, struct bb_store *s, uint64_t number)
 {
 	unsigned char key[8];
@@ -339,7 +348,7 @@ static void tell_all(struct bb_store *s)
 bool bb_pool_clear(struct bb_pool *p)
 {
 	static const enum bb_table tables[] = {BB_POOL_IDS, BB_POOL_TXS, BB_POOL_HOMES,
-		BB_POOL_CLUSTERS, BB_POOL_CHUNKS, BB_POOL_SPENT};
+		BB_POOL_CLUSTERS, BB_POOL_CHUNKS, BB_POOL_SPENT, BB_POOL_SCRIPTS};
 	static const unsigned char none[32] = {0};
 	struct bb_store *s = p->store;
 	struct bb_pool_counters c;

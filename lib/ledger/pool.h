@@ -23,6 +23,7 @@
 #include "ledger/coins.h"
 #include "ledger/events.h"
 #include "ledger/returned.h"
+#include "ledger/rows.h"
 #include "ledger/tree.h"
 
 struct bb_pool_entry {
@@ -34,10 +35,13 @@ struct bb_pool_entry {
 	uint32_t weight;	  /* of its bytes */
 	uint32_t adjusted_weight; /* that, or its sigops', if they weigh more */
 	uint32_t sigops_cost;
-	uint32_t flags;	      /* script flags under which its scripts are known to be valid */
-	bool may_lapse;	      /* a lock time, a sequence lock, or a coinbase is behind it: a
-				 reorganisation may make it impossible */
-	struct bb_span bytes; /* borrows from the store */
+	uint32_t flags;		/* script flags under which its scripts are known to be valid */
+	bool may_lapse;		/* a lock time, a sequence lock, or a coinbase is behind it: a
+				   reorganisation may make it impossible */
+	struct bb_span bytes;	/* borrows from the store, as does the next */
+	struct bb_span scripts; /* the first 8 bytes of the SHA-256 of each that it pays
+				   or spends, in order */
+	const struct bb_prevout *prevouts; /* of one that comes: what it spends; else NULL */
 };
 
 /* Within a transaction of the store. False or 0: not there (or s->why). */
@@ -65,6 +69,8 @@ bool bb_pool_cluster(struct bb_pool_cluster *c, struct bb_store *s, uint64_t id)
 bool bb_pool_cluster_of(struct bb_pool_cluster *c, struct bb_store *s, uint64_t number);
 /* The position of a number in the cluster; graph.count: it is not in it. */
 unsigned bb_pool_position(const struct bb_pool_cluster *c, uint64_t number);
+/* What the chunk pays that holds that position: fee and adjusted weight. */
+struct bb_feerate bb_pool_chunk_of(const struct bb_pool_cluster *c, unsigned position);
 /* All that depend on it and wait, itself not among them; and all that it depends on. In the
  * arena; NULL with s->why. */
 const uint64_t *bb_pool_descendants(
@@ -85,9 +91,9 @@ bool bb_pool_chunk_cluster(
 
 struct bb_pool_totals {
 	uint64_t count;
-	uint64_t usage;	 /* bytes, as the limit counts them: of each transaction its own and
-			    BB_POOL_OVERHEAD more */
-	uint64_t weight; /* adjusted */
+	uint64_t usage; /* bytes, as the limit counts them: of each transaction its own and
+			   BB_POOL_OVERHEAD more */
+	uint64_t vsize; /* the sum of their own */
 	int64_t fee_sat;
 };
 enum { BB_POOL_OVERHEAD = 400 };
@@ -116,6 +122,7 @@ struct bb_pool {
 	const struct bb_network *network;
 	const struct bb_policy *policy;
 	struct bb_coins *coins; /* the ledger's; NULL: a reader's, the store's table */
+	struct bb_rows *rows;	/* the same */
 	struct bb_interpreter *vm;
 	const struct bb_parallel *parallel; /* NULL: this thread alone */
 	int64_t now;			    /* seconds since 1970; -1: the clock's */
@@ -127,8 +134,9 @@ struct bb_pool {
 int64_t bb_pool_now(const struct bb_pool *p);
 void bb_pool_free(struct bb_pool *p);
 
-/* Take these away, and tell why in events; descendants too, if they are wanted. `by`: of those
- * replaced. False: s->why. */
+/* Take these away, and tell why in events; descendants too, if they are wanted. `by`: a txid,
+ * of those replaced; a block's id, where one holds them, or makes them impossible. False:
+ * s->why. */
 bool bb_pool_remove(struct bb_pool *p, const uint64_t *numbers, size_t count, bool descendants,
 	enum bb_removal reason, const unsigned char *by);
 /* The worst make room for the better, the old leave (LimitMempoolSize); the minimum rises by

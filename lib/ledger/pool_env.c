@@ -30,6 +30,7 @@ static const char *const table_names[BB_TABLE_COUNT] = {
 	[BB_POOL_CLUSTERS] = "clusters",
 	[BB_POOL_CHUNKS] = "chunks",
 	[BB_POOL_SPENT] = "spent",
+	[BB_POOL_SCRIPTS] = "scripts",
 	[BB_POOL_ORPHANS] = "orphans",
 	[BB_POOL_WANTED] = "wanted",
 	[BB_POOL_WAITS] = "waits",
@@ -333,19 +334,32 @@ static bool open_to_write(struct bb_opening *o)
 	return ok;
 }
 
+static const char *why_unusable(const struct bb_store *s, int err)
+{
+	if (err == MDB_NOTFOUND)
+		return "its tables are those of another version";
+	return is_lost(err) ? "it is damaged" : bb_store_reason(s, err);
+}
+
 static void open_to_read(struct bb_opening *o)
 {
 	int fd;
 	bool good;
+	int err;
 
 	o->pool_fd = bb_open_dir(o->dir_fd, "mempool");
-	if (o->pool_fd < 0)
+	if (o->pool_fd < 0) {
+		o->store->pool_why = errno == ENOENT ? NULL : strerror(errno);
 		return;
+	}
 	fd = openat(o->pool_fd, "boot", O_RDONLY | O_CLOEXEC);
 	good = fd < 0 ? errno == ENOENT : trusted(o->store, fd);
 	bb_close_fd(&fd);
-	if (good)
-		open_pool(o);
+	if (good && (err = open_pool(o)) && err != ENOENT)
+		o->store->pool_why = why_unusable(o->store, err);
+	else if (!good && faccessat(o->pool_fd, "data.mdb", F_OK, 0) == 0)
+		o->store->pool_why = "it was not written out before the machine went down, "
+				     "or found damaged";
 }
 
 bool bb_pool_env_open(struct bb_opening *o)

@@ -50,7 +50,8 @@ static bool limit_returned(struct bb_pool *p)
 
 /* One block. */
 
-static bool remove_mined(struct bb_pool *p, const struct bb_incoming *in, int32_t height)
+static bool remove_mined(
+	struct bb_pool *p, const struct bb_incoming *in, const struct bb_node *n)
 {
 	const struct bb_block *block = &in->block;
 	uint64_t *numbers = bb_arena_array(in->arena, block->tx_count, sizeof(*numbers));
@@ -63,18 +64,19 @@ static bool remove_mined(struct bb_pool *p, const struct bb_incoming *in, int32_
 		if (!bb_pool_find(&e, p->store, block->txid[i]))
 			continue;
 		numbers[count++] = e.number;
-		bb_estimate_mined(p, &e, height);
+		bb_estimate_mined(p, &e, n->height);
 	}
-	return !count || bb_pool_remove(p, numbers, count, false, BB_REMOVAL_BLOCK, NULL);
+	return !count || bb_pool_remove(p, numbers, count, false, BB_REMOVAL_BLOCK, n->id);
 }
 
-static bool remove_conflicts(struct bb_pool *p, const struct bb_tx *tx)
+static bool remove_conflicts(
+	struct bb_pool *p, const struct bb_tx *tx, const unsigned char block[32])
 {
 	uint64_t rival;
 
 	for (size_t i = 0; i < tx->in_count && !nobody_waits(p->store); i++) {
 		rival = bb_pool_spender(p->store, &tx->in[i].prevout);
-		if (rival && !bb_pool_remove(p, &rival, 1, true, BB_REMOVAL_CONFLICT, NULL))
+		if (rival && !bb_pool_remove(p, &rival, 1, true, BB_REMOVAL_CONFLICT, block))
 			return false;
 	}
 	return true;
@@ -86,10 +88,10 @@ bool bb_pool_connected(struct bb_pool *p, const struct bb_incoming *in, const st
 
 	if (!bb_returned_mined(&p->returned, in->arena, block))
 		return bb_store_no_memory(p->store);
-	if (!nobody_waits(p->store) && !remove_mined(p, in, n->height))
+	if (!nobody_waits(p->store) && !remove_mined(p, in, n))
 		return false;
 	for (size_t i = 1; i < block->tx_count && !nobody_waits(p->store); i++)
-		if (!remove_conflicts(p, &block->tx[i]))
+		if (!remove_conflicts(p, &block->tx[i], n->id))
 			return false;
 	bb_orphantx_mined(p, block);
 	bb_pool_relax(p);

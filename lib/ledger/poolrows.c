@@ -1,7 +1,10 @@
 #include "ledger/poolrows.h"
 
+#include "bitcoin/script.h"
+#include "ledger/rows.h"
+
 enum {
-	ENTRY_HEAD = 101, /* before the bytes */
+	ENTRY_HEAD = 105, /* before the scripts and the bytes */
 	CLUSTER_HEAD = 8,
 	CLUSTER_TX = 28,
 	COUNTERS_SIZE = 40,
@@ -48,7 +51,7 @@ bool bb_pool_get_counters(struct bb_pool_counters *c, struct bb_store *s)
 	r = bb_reader(value.data, value.len);
 	c->totals.count = bb_get_le64(&r);
 	c->totals.usage = bb_get_le64(&r);
-	c->totals.weight = bb_get_le64(&r);
+	c->totals.vsize = bb_get_le64(&r);
 	c->totals.fee_sat = (int64_t)bb_get_le64(&r);
 	c->next_number = bb_get_le64(&r);
 	if (r.bad || bb_left(&r) || c->totals.fee_sat < 0 || !c->next_number)
@@ -62,7 +65,7 @@ void bb_pool_put_counters(struct bb_store *s, const struct bb_pool_counters *c)
 
 	bb_set_le64(value, c->totals.count);
 	bb_set_le64(value + 8, c->totals.usage);
-	bb_set_le64(value + 16, c->totals.weight);
+	bb_set_le64(value + 16, c->totals.vsize);
 	bb_set_le64(value + 24, (uint64_t)c->totals.fee_sat);
 	bb_set_le64(value + 32, c->next_number);
 	bb_store_put(s, BB_POOL_META, BB_LIT("totals"), BB_SPAN(value, sizeof(value)));
@@ -81,7 +84,7 @@ static struct bb_pool_totals totals_of(const struct bb_pool_entry *e)
 	return (struct bb_pool_totals){
 		.count = 1,
 		.usage = e->bytes.len + BB_POOL_OVERHEAD,
-		.weight = e->adjusted_weight,
+		.vsize = (uint64_t)bb_vsize(e->adjusted_weight),
 		.fee_sat = e->fee_sat,
 	};
 }
@@ -95,7 +98,7 @@ static void count_in(struct bb_store *s, const struct bb_pool_entry *e)
 		return;
 	c.totals.count += add.count;
 	c.totals.usage += add.usage;
-	c.totals.weight += add.weight;
+	c.totals.vsize += add.vsize;
 	c.totals.fee_sat += add.fee_sat;
 	if (c.next_number <= e->number)
 		c.next_number = e->number + 1;
@@ -110,20 +113,53 @@ static void count_out(struct bb_store *s, const struct bb_pool_entry *e)
 	if (!bb_pool_get_counters(&c, s))
 		return;
 	if (c.totals.count < take.count || c.totals.usage < take.usage ||
-		c.totals.weight < take.weight || c.totals.fee_sat < take.fee_sat) {
+		c.totals.vsize < take.vsize || c.totals.fee_sat < take.fee_sat) {
 		no_counters(s);
 		return;
 	}
 	c.totals.count -= take.count;
 	c.totals.usage -= take.usage;
-	c.totals.weight -= take.weight;
+	c.totals.vsize -= take.vsize;
 	c.totals.fee_sat -= take.fee_sat;
 	bb_pool_put_counters(s, &c);
 }
 
+/* Scripts. */
+
+static void add_script(struct bb_buf *numbers, struct bb_span script)
+{
+	unsigned char prefix[8];
+	uint64_t number;
+
+	if (bb_script_is_unspendable(script))
+		return;
+	bb_script_prefix(prefix, script);
+	number = bb_be64(prefix);
+	bb_put(numbers, &number, sizeof(number));
+}
+
+void bb_pool_put_scripts(
+	struct bb_buf *out, const struct bb_tx *tx, const struct bb_prevout *prevouts)
+{
+	uint64_t *numbers;
+	size_t count;
+
+	for (size_t i = 0; i < tx->out_count; i++)
+		add_script(out, tx->out[i].script);
+	for (size_t i = 0; i < tx->in_count; i++)
+		add_script(out, prevouts[i].script);
+	numbers = (uint64_t *)out->data;
+	count = out->len / sizeof(*numbers);
+	bb_pool_numbers_unique(numbers, &count);
+	for (size_t i = 0; i < count; i++)
+		bb_key64(out->data + i * sizeof(*numbers), numbers[i]);
+	out->len = count * sizeof(*numbers);
+}
+
 /* Entries. */
 
-static void put_entry_bytes(struct bb_buf *b, const struct bb_pool_entry *e)
+static void put_entry_bytes(
+	struct bb_buf *b, const struct bb_pool_entry *e, const struct bb_buf *scripts)
 {
 	bb_put(b, e->txid, 32);
 	bb_put(b, e->wtxid, 32);
@@ -135,6 +171,8 @@ static void put_entry_bytes(struct bb_buf *b, const struct bb_pool_entry *e)
 	bb_put_le32(b, e->sigops_cost);
 	bb_put_le32(b, e->flags);
 	bb_put_u8(b, e->may_lapse);
+	bb_put_le32(b, (uint32_t)(scripts->len / 8));
+	bb_put(b, scripts->data, scripts->len);
 	bb_put(b, e->bytes.data, e->bytes.len);
 }
 
@@ -156,9 +194,12 @@ bool bb_pool_entry_parse(struct bb_pool_entry *e, struct bb_span value)
 	e->flags = bb_get_le32(&r);
 	may_lapse = bb_get_u8(&r);
 	e->may_lapse = may_lapse;
+	e->scripts = bb_get_span(&r, (size_t)bb_get_le32(&r) * 8);
 	e->bytes = bb_get_span(&r, bb_left(&r));
-	return bb_money_range(e->fee_sat) && e->time >= 0 && e->height >= 0 && e->weight > 0 &&
-	       e->adjusted_weight >= e->weight && may_lapse <= 1;
+	e->prevouts = NULL;
+	return !r.bad && e->bytes.len && bb_money_range(e->fee_sat) && e->time >= 0 &&
+	       e->height >= 0 && e->weight > 0 && e->adjusted_weight >= e->weight &&
+	       may_lapse <= 1;
 }
 
 uint64_t bb_pool_read_start(struct bb_reader *r)
@@ -190,12 +231,16 @@ void bb_pool_put_entry(
 	struct bb_store *s, const struct bb_pool_entry *e, const struct bb_tx *tx)
 {
 	unsigned char key[8], outpoint[BB_OUTPOINT_MAX];
-	struct bb_buf value = {0};
+	struct bb_buf value = {0}, scripts = {0};
 
-	put_entry_bytes(&value, e);
-	if (value.failed)
+	bb_pool_put_scripts(&scripts, tx, e->prevouts);
+	put_entry_bytes(&value, e, &scripts);
+	if (scripts.failed || value.failed)
 		bb_store_no_memory(s);
 	bb_store_put(s, BB_POOL_TXS, bb_key64(key, e->number), BB_SPAN(value.data, value.len));
+	for (size_t i = 0; i < scripts.len; i += 8)
+		bb_store_put_script(s, scripts.data + i, e->number);
+	bb_buf_free(&scripts);
 	bb_buf_free(&value);
 	put_number(s, BB_POOL_IDS, BB_SPAN(e->txid, 32), e->number);
 	for (size_t i = 0; i < tx->in_count; i++)
@@ -230,6 +275,8 @@ void bb_pool_del_entry(struct bb_store *s, uint64_t number)
 		bb_pool_damaged_tx(s);
 		return;
 	}
+	for (size_t i = 0; i < e.scripts.len; i += 8)
+		bb_store_del_script(s, e.scripts.data + i, number);
 	bb_put(&bytes, e.bytes.data, e.bytes.len);
 	if (bytes.failed)
 		bb_store_no_memory(s);

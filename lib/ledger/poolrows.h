@@ -5,13 +5,14 @@
  * reads them. Each of these keeps what belongs together: an entry with its txid, what it spends
  * and the totals; a cluster with its chunks and its transactions' homes.
  *
- *	BB_POOL_META	   "totals" -> LE64 count, usage, weight, fee, next number
+ *	BB_POOL_META	   "totals" -> LE64 count, usage, vsize, fee, next number
  *			   "rate" -> what the minimum was when eviction or time last changed it
  *			   (its bits as LE64), LE64 when, whether a block came since
  *			   "tip" -> block hash
  *	BB_POOL_IDS	   txid -> LE64 number
  *	BB_POOL_HOMES	   BE64 number -> LE64 cluster
  *	BB_POOL_SPENT	   outpoint (coins.h) -> LE64 number
+ *	BB_POOL_SCRIPTS	   8 bytes of a script (rows.h), BE64 number -> nothing
  *	the others	   pool.h
  *
  * Within a transaction that writes. What fails stays in s->why. */
@@ -30,7 +31,8 @@ struct bb_pool_counters {
 bool bb_pool_get_counters(struct bb_pool_counters *c, struct bb_store *s);
 void bb_pool_put_counters(struct bb_store *s, const struct bb_pool_counters *c);
 
-/* BB_POOL_TXS, BB_POOL_IDS, BB_POOL_SPENT, totals. e->bytes are its own, not the store's. */
+/* BB_POOL_TXS, BB_POOL_IDS, BB_POOL_SPENT, BB_POOL_SCRIPTS, totals. e->bytes are its own, not
+ * the store's, and e->prevouts are there. */
 void bb_pool_put_entry(
 	struct bb_store *s, const struct bb_pool_entry *e, const struct bb_tx *tx);
 /* Those, and its home. Its cluster's row is the caller's to write anew, or to delete. */
@@ -57,6 +59,10 @@ struct bb_span bb_pool_chunk_key(
  * count; then each input, giving what it spends. What is no transaction is r->bad. */
 uint64_t bb_pool_read_start(struct bb_reader *r);
 struct bb_outpoint bb_pool_read_input(struct bb_reader *r);
+/* The scripts that it pays, where that makes coins, and those that it spends: what an entry's
+ * `scripts` say. Into an empty buffer. */
+void bb_pool_put_scripts(
+	struct bb_buf *out, const struct bb_tx *tx, const struct bb_prevout *prevouts);
 /* False where the bytes are none. e->number and c->id are the caller's. */
 bool bb_pool_entry_parse(struct bb_pool_entry *e, struct bb_span value);
 bool bb_pool_cluster_parse(struct bb_pool_cluster *c, struct bb_span value);

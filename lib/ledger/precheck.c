@@ -157,6 +157,47 @@ static bool find_prevouts(struct bb_attempt *t, struct bb_candidate *c)
 	return !t->s->why;
 }
 
+/* Where what it spends is not to be found: is the transaction itself there? */
+static bool is_here(struct bb_attempt *t, const unsigned char txid[32])
+{
+	if (bb_pool_number(t->s, txid))
+		return true;
+	if (t->p->rows)
+		bb_rows_flush(t->p->rows);
+	return bb_query_has_tx(t->s, t->a, txid);
+}
+
+static bool is_listed(const struct bb_acceptance *r, const unsigned char txid[32])
+{
+	for (size_t i = 0; i < r->missing_count; i++)
+		if (memcmp(r->missing[i], txid, 32) == 0)
+			return true;
+	return false;
+}
+
+bool bb_accept_find_missing(struct bb_attempt *t, struct bb_candidate *c)
+{
+	const struct bb_tx *tx = &c->in->tx;
+	struct bb_acceptance *r = c->result;
+	struct bb_coin coin;
+	struct bb_prevout p;
+
+	if (!(r->missing = bb_arena_array(t->a, tx->in_count, sizeof(*r->missing))))
+		return bb_store_no_memory(t->s);
+	for (size_t i = 0; i < tx->in_count; i++) {
+		const struct bb_outpoint *o = &tx->in[i].prevout;
+		if (is_listed(r, o->txid) || get_coin(&coin, t, o) ||
+			bb_pool_output(&p, t->s, o, &t->tip))
+			continue;
+		if (is_here(t, o->txid) || t->s->why) {
+			r->missing_count = 0;
+			return false;
+		}
+		memcpy(r->missing[r->missing_count++], o->txid, 32);
+	}
+	return !t->s->why;
+}
+
 struct named {
 	uint64_t number;
 	unsigned char txid[32];
@@ -237,6 +278,7 @@ static bool stage(struct bb_attempt *t, struct bb_candidate *c)
 	e->flags = BB_VERIFY_STANDARD;
 	e->may_lapse = bb_pool_may_lapse(&c->in->tx, c->prevouts);
 	e->bytes = c->in->bytes;
+	e->prevouts = c->prevouts;
 	c->result->fee_sat = e->fee_sat;
 	c->result->vsize = bb_vsize(adjusted);
 	return bb_change_add(t->change, e, &c->in->tx);

@@ -1,5 +1,9 @@
 #include "ledger/query.h"
 
+#include <stdlib.h>
+
+#include "ledger/pool.h"
+
 /* `len` bytes from `offset` on of a block's data, in the arena. */
 static bool read_data(struct bb_span *out, struct bb_store *s, struct bb_arena *a,
 	const struct bb_place *place, uint32_t offset, uint32_t len)
@@ -176,7 +180,8 @@ static bool rows_of(struct bb_row **rows, size_t *count, struct bb_store *s, str
 	return !s->why;
 }
 
-bool bb_query_tx_below(struct bb_stored_tx *t, struct bb_store *s, struct bb_arena *a,
+/* What it spends stays unknown. */
+static bool find_below(struct bb_stored_tx *t, struct bb_store *s, struct bb_arena *a,
 	const unsigned char txid[32], int32_t height)
 {
 	unsigned char id[32];
@@ -193,9 +198,22 @@ bool bb_query_tx_below(struct bb_stored_tx *t, struct bb_store *s, struct bb_are
 			return false;
 		bb_tx_txid(id, &t->tx);
 		if (memcmp(id, txid, 32) == 0)
-			return tx_prevouts(t, s, a);
+			return true;
 	}
 	return false;
+}
+
+bool bb_query_tx_below(struct bb_stored_tx *t, struct bb_store *s, struct bb_arena *a,
+	const unsigned char txid[32], int32_t height)
+{
+	return find_below(t, s, a, txid, height) && tx_prevouts(t, s, a);
+}
+
+bool bb_query_has_tx(struct bb_store *s, struct bb_arena *a, const unsigned char txid[32])
+{
+	struct bb_stored_tx t;
+
+	return find_below(&t, s, a, txid, INT32_MAX);
 }
 
 bool bb_query_tx(struct bb_stored_tx *t, struct bb_store *s, struct bb_arena *a,
@@ -211,6 +229,169 @@ bool bb_query_history(struct bb_row **rows, size_t *count, struct bb_store *s,
 
 	bb_script_prefix(prefix, script);
 	return rows_of(rows, count, s, a, BB_HISTORY, prefix);
+}
+
+/* The mempool. */
+
+static bool output_is(const struct bb_tx *tx, struct bb_span script)
+{
+	for (size_t i = 0; i < tx->out_count; i++)
+		if (bb_span_equal(tx->out[i].script, script))
+			return true;
+	return false;
+}
+
+static bool prevout_is(struct bb_store *s, const struct bb_outpoint *o, struct bb_span script)
+{
+	static const struct bb_node any = {0};
+	struct bb_prevout p;
+	struct bb_coin coin;
+
+	if (bb_query_coin(&coin, s, o))
+		return bb_span_equal(coin.script, script);
+	return bb_pool_output(&p, s, o, &any) && bb_span_equal(p.script, script);
+}
+
+/* Others may have rows that begin alike. */
+static bool touches(struct bb_store *s, struct bb_arena *a, const struct bb_pool_entry *e,
+	struct bb_span script)
+{
+	struct bb_tx tx;
+
+	if (!bb_pool_parse_tx(&tx, a, s, e))
+		return false;
+	if (output_is(&tx, script))
+		return true;
+	for (size_t i = 0; i < tx.in_count; i++)
+		if (prevout_is(s, &tx.in[i].prevout, script))
+			return true;
+	return false;
+}
+
+/* One that waits, and where it stands among those to be mined. */
+struct queued {
+	struct bb_feerate chunk;
+	uint64_t cluster, number;
+	unsigned position;
+};
+
+static int compare_queued(const void *a, const void *b)
+{
+	const struct queued *x = a, *y = b;
+	const int by_rate = bb_feerate_compare(y->chunk, x->chunk);
+
+	if (by_rate)
+		return by_rate;
+	if (x->cluster != y->cluster)
+		return x->cluster < y->cluster ? -1 : 1;
+	return (x->position > y->position) - (x->position < y->position);
+}
+
+static bool find_place(struct queued *q, struct bb_store *s, uint64_t number)
+{
+	struct bb_pool_cluster c;
+
+	if (!bb_pool_cluster_of(&c, s, number))
+		return bb_pool_damaged_cluster(s);
+	q->number = number;
+	q->cluster = c.id;
+	q->position = bb_pool_position(&c, number);
+	q->chunk = bb_pool_chunk_of(&c, q->position);
+	return true;
+}
+
+/* Those behind the rows of a script. */
+static bool find_queued(
+	struct bb_buf *found, struct bb_store *s, struct bb_arena *a, struct bb_span script)
+{
+	unsigned char prefix[8];
+	struct bb_pool_entry e;
+	struct bb_cursor at;
+	struct queued q;
+	bool more;
+
+	if (!bb_cursor_open(&at, s, BB_POOL_SCRIPTS))
+		return false;
+	bb_script_prefix(prefix, script);
+	for (more = bb_cursor_seek(&at, BB_SPAN(prefix, 8));
+		more && !s->why && at.key.len == 16 && memcmp(at.key.data, prefix, 8) == 0;
+		more = bb_cursor_next(&at)) {
+		bb_arena_reset(a);
+		if (!bb_pool_get(&e, s, bb_be64(at.key.data + 8)))
+			bb_pool_damaged_tx(s);
+		else if (touches(s, a, &e, script) && find_place(&q, s, e.number))
+			bb_put(found, &q, sizeof(q));
+	}
+	bb_cursor_close(&at);
+	return !s->why;
+}
+
+bool bb_query_waiting(uint64_t **numbers, size_t *count, struct bb_store *s, struct bb_arena *a,
+	struct bb_span script)
+{
+	struct bb_buf found = {0};
+	struct bb_arena parsed = {0};
+	struct queued *q;
+
+	find_queued(&found, s, &parsed, script);
+	q = (struct queued *)found.data;
+	*count = found.len / sizeof(*q);
+	*numbers = bb_arena_array(a, *count + 1, sizeof(**numbers));
+	if (found.failed || !*numbers)
+		bb_store_no_memory(s);
+	if (!s->why && *count)
+		qsort(q, *count, sizeof(*q), compare_queued);
+	for (size_t i = 0; !s->why && i < *count; i++)
+		(*numbers)[i] = q[i].number;
+	bb_buf_free(&found);
+	bb_arena_free(&parsed);
+	return !s->why;
+}
+
+/* Of one that waits: outputs for that script that nobody spends. */
+static bool take_waiting(struct bb_buf *found, struct bb_store *s, struct bb_arena *a,
+	uint64_t number, struct bb_span script)
+{
+	struct bb_unspent u = {.coin = {.height = -1, .script = script}};
+	struct bb_pool_entry e;
+	struct bb_tx tx;
+
+	if (!bb_pool_get(&e, s, number) || !bb_pool_parse_tx(&tx, a, s, &e))
+		return bb_pool_damaged_tx(s);
+	memcpy(u.outpoint.txid, e.txid, 32);
+	for (; u.outpoint.vout < tx.out_count; u.outpoint.vout++) {
+		const struct bb_txout *out = &tx.out[u.outpoint.vout];
+		if (!bb_span_equal(out->script, script) || bb_pool_spender(s, &u.outpoint))
+			continue;
+		u.coin.value_sat = out->value_sat;
+		bb_put(found, &u, sizeof(u));
+	}
+	return !s->why;
+}
+
+bool bb_query_unspent_waiting(struct bb_unspent **coins, size_t *count, struct bb_store *s,
+	struct bb_arena *a, struct bb_span script)
+{
+	const struct bb_span kept = bb_arena_copy(a, script);
+	struct bb_arena parsed = {0};
+	struct bb_buf found = {0};
+	uint64_t *numbers;
+	size_t waiting;
+
+	if (!kept.data)
+		return bb_store_no_memory(s);
+	if (!bb_query_waiting(&numbers, &waiting, s, a, script))
+		return false;
+	for (size_t i = 0; i < waiting && take_waiting(&found, s, &parsed, numbers[i], kept);
+		i++)
+		bb_arena_reset(&parsed);
+	*count = found.len / sizeof(**coins);
+	*coins = (struct bb_unspent *)bb_arena_copy(a, BB_SPAN(found.data, found.len)).data;
+	if (found.failed || !*coins)
+		bb_store_no_memory(s);
+	bb_buf_free(&found);
+	bb_arena_free(&parsed);
+	return !s->why;
 }
 
 /* Coins. */

@@ -31,6 +31,8 @@ struct bb_stored_tx {
 };
 bool bb_query_tx(struct bb_stored_tx *t, struct bb_store *s, struct bb_arena *a,
 	const unsigned char txid[32]);
+/* Is there one? */
+bool bb_query_has_tx(struct bb_store *s, struct bb_arena *a, const unsigned char txid[32]);
 /* The last one below that height: an earlier one of the two with one id (BIP 30). */
 bool bb_query_tx_below(struct bb_stored_tx *t, struct bb_store *s, struct bb_arena *a,
 	const unsigned char txid[32], int32_t height);
@@ -49,6 +51,14 @@ bool bb_query_coin(struct bb_coin *c, struct bb_store *s, const struct bb_outpoi
 /* Where a script was paid or spent, in chain order. Some rows may be of others that begin
  * alike: look at the transaction. */
 bool bb_query_history(struct bb_row **rows, size_t *count, struct bb_store *s,
+	struct bb_arena *a, struct bb_span script);
+
+/* Numbers of waiting transactions that pay a script or spend from it, in the order to mine
+ * them: parents before their children. */
+bool bb_query_waiting(uint64_t **numbers, size_t *count, struct bb_store *s, struct bb_arena *a,
+	struct bb_span script);
+/* Their outputs to that script that no other spends; coin.height is -1. */
+bool bb_query_unspent_waiting(struct bb_unspent **coins, size_t *count, struct bb_store *s,
 	struct bb_arena *a, struct bb_span script);
 
 /* Median time past before the block of that height of the active chain: a coin's `mtp`; 0 for

@@ -180,6 +180,7 @@ void bb_store_close(struct bb_store *s)
 	bb_close_fd(&s->boot_fd);
 	bb_close_fd(&s->blocks_fd);
 	bb_close_fd(&s->lock_fd); /* the last, for it lets the next writer in */
+	bb_buf_free(&s->script_rows);
 	free(s->path);
 	s->path = NULL;
 }
@@ -225,8 +226,10 @@ static bool compare_tips(struct bb_store *s)
 	good = get_pool_tip(pool, s);
 	if (s->why) {
 		s->pool_fits = false;
-		if (!s->writing) /* who reads goes on without it */
+		if (!s->writing) { /* who reads goes on without it */
 			s->why = NULL;
+			s->pool_why = "it is damaged";
+		}
 		return false;
 	}
 	get_chain_tip(chain, s);
@@ -356,6 +359,7 @@ void bb_store_end(struct bb_store *s)
 {
 	if (found_damage(s))
 		bb_store_doubt_pool(s);
+	bb_script_rows_drop(s);
 	let_go(&s->pool_txn, s->pool_idle);
 	let_go(&s->txn, s->idle);
 	s->pool_fits = false;
@@ -404,6 +408,7 @@ static bool commit(MDB_txn **txn, uint64_t *seen, struct bb_store *s, enum bb_ta
 
 bool bb_store_commit(struct bb_store *s)
 {
+	bb_script_rows_flush(s);
 	settle_blocks(s);
 	if (!s->why && s->writing && s->txn && s->pool_writes)
 		bb_pool_env_mark(s);

@@ -47,6 +47,7 @@ enum bb_table {
 	BB_POOL_CLUSTERS, /* u64 cluster -> its transactions, in the order to mine them */
 	BB_POOL_CHUNKS,	  /* fee rate, cluster, chunk -> what it holds; the best first */
 	BB_POOL_SPENT,	  /* outpoint -> u64 number of who spends it */
+	BB_POOL_SCRIPTS,  /* script, u64 number of who pays or spends it -> nothing */
 	BB_POOL_ORPHANS,  /* wtxid -> a transaction that waits for its parents (orphantx.h) */
 	BB_POOL_WANTED,	  /* parent's txid, wtxid -> nothing */
 	BB_POOL_WAITS,	  /* height, number -> how long who was mined had waited (estimate.h) */
@@ -65,10 +66,11 @@ enum { BB_STORE_MESSAGE = 256 };
 
 struct bb_store {
 	MDB_env *env;
-	MDB_txn *txn;	   /* the one open, or NULL */
-	bool writing;	   /* its transactions are such that write */
-	MDB_env *pool_env; /* NULL: a reader found no mempool, and none of its tables has
-			      entries */
+	MDB_txn *txn;	      /* the one open, or NULL */
+	bool writing;	      /* its transactions are such that write */
+	MDB_env *pool_env;    /* NULL: a reader found no mempool, and none of its tables has
+				 entries */
+	const char *pool_why; /* of a reader: one is there, but cannot be used; NULL: not so */
 	MDB_txn *pool_txn;
 	bool pool_fits; /* within a transaction: the mempool stands on the chain's tip */
 	MDB_dbi table[BB_TABLE_COUNT];
@@ -81,6 +83,7 @@ struct bb_store {
 	uint64_t seen, pool_seen;     /* the last transactions of our own */
 	uint64_t writes, pool_writes; /* of the one open, so far */
 	uint64_t next_event;	      /* within a writer's transaction; 0: not asked for yet */
+	struct bb_buf script_rows;    /* of its transaction: not written yet (scriptrows.c) */
 	uint64_t unfit[2];	      /* a reader's, which for long did not fit */
 	void *map, *pool_map;	      /* where data.mdb is mapped; NULL: that cannot be seen */
 	size_t map_len, pool_map_len;
@@ -141,6 +144,10 @@ void bb_store_put(
 bool bb_store_del(struct bb_store *s, enum bb_table t, struct bb_span key);
 /* Delete all of them. */
 void bb_store_empty(struct bb_store *s, enum bb_table t);
+/* Entries of BB_POOL_SCRIPTS, of a number that is new or that goes for good. They are written
+ * in order, at the latest by bb_store_commit, and before that not found. */
+void bb_store_put_script(struct bb_store *s, const unsigned char prefix[8], uint64_t number);
+void bb_store_del_script(struct bb_store *s, const unsigned char prefix[8], uint64_t number);
 /* Entries in a table. */
 uint64_t bb_store_count(struct bb_store *s, enum bb_table t);
 

@@ -29,6 +29,10 @@ bool bb_store_done(struct bb_store *s, enum bb_table t, int err);
 const char *bb_store_reason(const struct bb_store *s, int err);
 bool bb_disk_full(int fd);
 
+/* Those of bb_store_put_script and bb_store_del_script: write them, or forget them. */
+void bb_script_rows_flush(struct bb_store *s);
+void bb_script_rows_drop(struct bb_store *s);
+
 /* Environments; LMDB's errors. */
 
 /* Where addresses or the file system do not allow so large a map, a smaller one. */

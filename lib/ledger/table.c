@@ -97,6 +97,8 @@ bool bb_store_del(struct bb_store *s, enum bb_table t, struct bb_span key)
 
 void bb_store_empty(struct bb_store *s, enum bb_table t)
 {
+	if (t == BB_POOL_SCRIPTS)
+		bb_script_rows_drop(s);
 	if (writable(s, t, BB_LIT("all")) &&
 		BB_LMDB(s, t, mdb_drop(txn_of(s, t), s->table[t], 0)))
 		wrote(s, t);

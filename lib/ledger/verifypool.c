@@ -21,7 +21,7 @@ struct check {
 	uint64_t found; /* here */
 
 	struct bb_pool_totals due;		     /* by the transactions */
-	uint64_t last_number, inputs;		     /* of them */
+	uint64_t last_number, inputs, scripts;	     /* of them */
 	uint64_t members, chunks;		     /* in clusters */
 	uint64_t orphan_bytes, orphan_score, wanted; /* by those that wait for parents */
 	uint64_t last_age, ages, orphans;	     /* and noted of them */
@@ -195,6 +195,31 @@ static void check_next(struct check *c, const struct bb_pool_entry *e, const str
 	expect(c, (e->flags & flags) == flags, e, "its scripts are not known to be valid");
 }
 
+/* The scripts that it pays and spends, each with its row. */
+static void check_scripts(struct check *c, const struct bb_pool_entry *e,
+	const struct bb_tx *tx, const struct bb_prevout *prevouts)
+{
+	struct bb_buf due = {0};
+	unsigned char key[16];
+	struct bb_span value;
+	bool noted = true;
+
+	bb_pool_put_scripts(&due, tx, prevouts);
+	if (due.failed)
+		no_memory(c);
+	expect(c, bb_span_equal(e->scripts, BB_SPAN(due.data, due.len)), e,
+		"its scripts are others");
+	bb_buf_free(&due);
+	bb_key64(key + 8, e->number);
+	for (size_t i = 0; i < e->scripts.len; i += 8) {
+		memcpy(key, e->scripts.data + i, 8);
+		noted = bb_store_get(
+				&value, c->s, BB_POOL_SCRIPTS, BB_SPAN(key, sizeof(key))) &&
+			!value.len && noted;
+	}
+	expect(c, noted, e, "it cannot be found by its scripts");
+}
+
 static void check_inputs(struct check *c, const struct bb_pool_entry *e, const struct bb_tx *tx)
 {
 	struct bb_prevout *prevouts = bb_arena_array(
@@ -217,8 +242,10 @@ static void check_inputs(struct check *c, const struct bb_pool_entry *e, const s
 		home.graph.tx[at].fee_sat == e->fee_sat &&
 			home.graph.tx[at].size == e->adjusted_weight,
 		e, "its cluster has another fee or size of it");
-	if (found)
-		check_next(c, e, tx, prevouts);
+	if (!found)
+		return;
+	check_next(c, e, tx, prevouts);
+	check_scripts(c, e, tx, prevouts);
 }
 
 static void check_tx(struct check *c, const struct bb_pool_entry *e)
@@ -229,8 +256,9 @@ static void check_tx(struct check *c, const struct bb_pool_entry *e)
 	c->last_number = e->number;
 	c->due.count++;
 	c->due.usage += e->bytes.len + BB_POOL_OVERHEAD;
-	c->due.weight += e->adjusted_weight;
+	c->due.vsize += (uint64_t)bb_vsize(e->adjusted_weight);
 	c->due.fee_sat += e->fee_sat;
+	c->scripts += e->scripts.len / 8;
 	expect(c, size_fits(e), e, "its size is neither its weight nor its sigops'");
 	if (!expect(c, bb_tx_parse(&tx, e->bytes, &c->arena), e, "its bytes are none"))
 		return;
@@ -379,12 +407,14 @@ static void check_counts(struct check *c)
 	if (!s->why)
 		expect_count(c, bb_store_count(s, BB_POOL_SPENT), c->inputs, "what is spent");
 	if (!s->why)
+		expect_count(c, bb_store_count(s, BB_POOL_SCRIPTS), c->scripts, "scripts");
+	if (!s->why)
 		expect_count(c, bb_store_count(s, BB_POOL_CHUNKS), c->chunks, "chunks");
 	if (!expect_all(c, bb_pool_get_counters(&noted, s), "its totals cannot be read"))
 		return;
 	expect_all(c,
 		noted.totals.count == c->due.count && noted.totals.usage == c->due.usage &&
-			noted.totals.weight == c->due.weight &&
+			noted.totals.vsize == c->due.vsize &&
 			noted.totals.fee_sat == c->due.fee_sat,
 		"its totals are wrong");
 	expect_all(c, noted.next_number > c->last_number, "a number would be given twice");
@@ -562,6 +592,8 @@ void bb_verify_pool(struct bb_verify *v, struct bb_store *s, const struct bb_net
 	void (*const parts[])(struct check *) = {check_tip, check_txs, check_clusters,
 		check_counts, check_orphans, check_words, check_waits};
 
+	if (s->pool_why)
+		bb_verify_wrong(v, "mempool: it cannot be read: %s", s->pool_why);
 	if (!s->pool_txn || (!s->writing && !s->pool_fits))
 		return;
 	for (size_t i = 0; i < sizeof(parts) / sizeof(*parts) && !s->why; i++)

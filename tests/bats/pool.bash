@@ -23,9 +23,9 @@ pool_setup() {
 	bb-chain import "$MADE/blocks"
 }
 
-# coin_of HEIGHT...: the coins that these blocks made.
+# coin_of HEIGHT...: the coins that these blocks made, though waiting transactions may spend them.
 coin_of() {
-	bb-chain utxo "$KEY1_ADDRESS" | jq -c 'select(IN(.height; $ARGS.positional[]))' --jsonargs "$@"
+	bb-chain utxo --confirmed "$KEY1_ADDRESS" | jq -c 'select(IN(.height; $ARGS.positional[]))' --jsonargs "$@"
 }
 
 # outputs: the coins that the transactions on stdin make.

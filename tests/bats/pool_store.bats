@@ -53,12 +53,20 @@ waiting() {
 without() {
 	local verb
 	for verb in tip tips "coins --hash" "blocks --from 120" "events --since 100" "prevouts $MADE/txs" \
-		"template --now 1400000000" fee-rate "mempool --stats" verify; do
+		"template --now 1400000000" fee-rate "mempool --stats"; do
 		# shellcheck disable=SC2086 # several words
 		run -0 --separate-stderr bb-chain -d bad $verb
 		[[ -n $output && -z $stderr ]]
 	done
-	assert_json '.valid and .mempool == 0'
+	run --separate-stderr bb-chain -d bad verify
+	if [[ -e bad/mempool/data.mdb || -f bad/mempool ]]; then # one that cannot be used
+		[[ $status == 1 ]]
+		assert_json '(.valid | not) and .mempool == 0'
+		assert_errors 'length == 1 and (.[0].error | startswith("mempool: it cannot be read: "))'
+	else
+		[[ $status == 0 && -z $stderr ]]
+		assert_json '.valid and .mempool == 0'
+	fi
 	bb-chain -d bad coins --hash | cmp - "$MADE/coins"
 	run -0 --separate-stderr bb-chain -d bad mempool --full
 	assert_output ""
@@ -171,8 +179,11 @@ overwritten() {
 	cd "$folder"
 	for closed in bad/mempool bad/mempool/data.mdb; do
 		chmod 000 $closed
-		run -0 --separate-stderr as_nobody bb-chain -d bad verify
-		assert_json '.valid and .mempool == 0'
+		run -1 --separate-stderr as_nobody bb-chain -d bad verify
+		assert_json '(.valid | not) and .mempool == 0'
+		assert_errors '.[0].error == "mempool: it cannot be read: Permission denied"'
+		run -0 --separate-stderr as_nobody bb-chain -d bad mempool
+		assert_output ""
 		run -3 --separate-stderr as_nobody bb-chain -d bad add --now 1400000000 txs
 		assert_output ""
 		assert_errors 'length == 1 and (.[0].error | contains("bad/mempool"))'

@@ -107,6 +107,7 @@ class Theirs:
              f"-datadir={folder}", "-server", "-listen=0", f"-rpcport={self.port}", "-dnsseed=0",
              "-fixedseeds=0", "-corepolicy=1", "-acceptnonstdtxn=1", "-par=2",
              "-disablewallet=1", "-blockmaxweight=4000000", "-minrelaytxfee=0.000001",
+             "-checkmempool=0", "-checkblockindex=0",  # regtest's default looks at all each time
              f"-loadblock={file}", "-startupnotify=echo ready >&9"],
             stdout=subprocess.DEVNULL)
         with open(f"{folder}/ready", encoding="ascii") as ready:

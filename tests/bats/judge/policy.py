@@ -273,7 +273,7 @@ class World:
             self.since = event["seq"]
             if event["event"] in ("accepted", "replaced", "removed"):
                 out.append((event["event"], event["txid"],
-                            event.get("by") or event.get("reason")))
+                            event["by"] if event["event"] == "replaced" else event.get("reason")))
         return out
 
     def end(self):

@@ -15,6 +15,8 @@ override CPPFLAGS += -Ilib -D_GNU_SOURCE -DOPENSSL_API_COMPAT=0x10101000L \
 override CFLAGS += -std=c11 -pthread $(WARN) $(SANITIZE)
 override LDFLAGS += -pthread $(SANITIZE)
 LDLIBS = -lsecp256k1 -lcrypto -lyajl -lunistring -lseccomp -llmdb
+# Sockets are the relay's alone.
+$(BIN)/bb-relay $(BUILD)/asan/bin/bb-relay: LDLIBS += -levent_core -levent_extra
 
 LAYERS = base crypto bitcoin wallet mine ledger net
 LIB_SRC = $(foreach l,$(LAYERS),$(wildcard lib/$(l)/*.c))
@@ -22,16 +24,18 @@ CMD_SRC = $(wildcard cmd/bb-*.c)
 CMD_SHARED = $(filter-out $(CMD_SRC),$(wildcard cmd/*.c))
 LIB_OBJ = $(LIB_SRC:%.c=$(BUILD)/%.o)
 SHARED_OBJ = $(CMD_SHARED:%.c=$(BUILD)/%.o)
-TOOLS = $(CMD_SRC:cmd/%.c=$(BIN)/%)
+SHELL_SRC = $(wildcard cmd/bb-node cmd/bb-wallet)
+SHELL_TOOLS = $(SHELL_SRC:cmd/%=$(BIN)/%)
+TOOLS = $(CMD_SRC:cmd/%.c=$(BIN)/%) $(SHELL_TOOLS)
 
 all: $(TOOLS)
 
 # What each goal needs of Debian.  apt-get is asked only for what dpkg does not know as
 # installed, so a machine that has everything needs no network.  Plain `make` installs nothing.
 DEPS_all = gcc libc6-dev make libsecp256k1-dev libssl-dev libyajl-dev libunistring-dev \
-	libseccomp-dev liblmdb-dev
+	libseccomp-dev liblmdb-dev libevent-dev
 DEPS_demo = $(DEPS_all) jq
-DEPS_check = $(DEPS_all) bats curl jq parallel python3 xz-utils \
+DEPS_check = $(DEPS_all) bats curl jq parallel procps python3 socat xz-utils \
 	$(if $(shell command -v npm),,npm)
 DEPS_asan = $(DEPS_check)
 DEPS_bench = $(DEPS_all) jq lmdb-utils python3 xz-utils
@@ -73,8 +77,12 @@ $(BIN)/%: $(BUILD)/cmd/%.o $(BUILD)/shared.a $(BUILD)/libbb.a
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
+$(SHELL_TOOLS): $(BIN)/%: cmd/%
+	@mkdir -p $(@D)
+	install -m 755 $< $@
+
 # What judges parts of the library that no tool shows alone.
-DRIVERS = vectors clusters
+DRIVERS = vectors clusters net hub fetch
 
 $(DRIVERS:%=$(BUILD)/%): $(BUILD)/%: $(BUILD)/tests/bats/vectors/%.o $(BUILD)/libbb.a
 	$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
@@ -88,6 +96,7 @@ ASAN = -O1 -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-re
 ASAN_LIB = $(LIB_SRC:%.c=$(BUILD)/asan/%.o)
 ASAN_SHARED = $(CMD_SHARED:%.c=$(BUILD)/asan/%.o)
 ASAN_TOOLS = $(CMD_SRC:cmd/%.c=$(BUILD)/asan/bin/%)
+ASAN_SHELL_TOOLS = $(SHELL_SRC:cmd/%=$(BUILD)/asan/bin/%)
 ASAN_REPORTS = $(abspath $(BUILD))/asan/reports
 
 $(BUILD)/asan/%.o: %.c | $(WAIT)
@@ -102,10 +111,14 @@ $(ASAN_TOOLS): $(BUILD)/asan/bin/%: $(BUILD)/asan/cmd/%.o $(BUILD)/asan/shared.a
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) $(ASAN) -o $@ $^ $(LDLIBS)
 
+$(ASAN_SHELL_TOOLS): $(BUILD)/asan/bin/%: cmd/%
+	@mkdir -p $(@D)
+	install -m 755 $< $@
+
 $(DRIVERS:%=$(BUILD)/asan/%): $(BUILD)/asan/%: $(BUILD)/asan/tests/bats/vectors/%.o $(ASAN_LIB)
 	$(CC) $(LDFLAGS) $(ASAN) -o $@ $^ $(LDLIBS)
 
-asan: $(ASAN_TOOLS) $(DRIVERS:%=$(BUILD)/asan/%)
+asan: $(ASAN_TOOLS) $(ASAN_SHELL_TOOLS) $(DRIVERS:%=$(BUILD)/asan/%)
 	@rm -rf $(ASAN_REPORTS)
 	@mkdir -p $(BUILD)/asan/npm && mkdir -m 1777 $(ASAN_REPORTS)
 	@for p in bitcore-lib bitcore-mnemonic; do \
@@ -142,7 +155,7 @@ $(BUILD)/fuzz/script: FUZZ_WRAP = -Wl,--wrap=bb_ecdsa_verify,--wrap=bb_schnorr_v
 # within the transaction at hand, and is never written.
 $(BUILD)/fuzz/blkfile: FUZZ_WRAP = -Wl,--wrap=read
 $(BUILD)/fuzz/blkfile: $(BUILD)/fuzz/cmd/blkfile.o
-$(BUILD)/fuzz/blocks $(BUILD)/fuzz/store: \
+$(BUILD)/fuzz/blocks $(BUILD)/fuzz/pool $(BUILD)/fuzz/store: \
 	FUZZ_WRAP = -Wl,--wrap=bb_store_begin,--wrap=bb_store_end
 
 $(BUILD)/fuzz/%.o: %.c | $(WAIT)
@@ -159,15 +172,17 @@ fuzz: $(FUZZ_TARGETS)
 MAN1 = $(wildcard cmd/*.1)
 MAN5 = $(wildcard cmd/*.5)
 MAN7 = $(wildcard cmd/*.7)
+UNITS = $(DESTDIR)$(PREFIX)/lib/systemd/system
 COMPLETIONS = $(DESTDIR)$(PREFIX)/share/bash-completion/completions
 
 install: all
-	install -d $(DESTDIR)$(PREFIX)/bin $(COMPLETIONS) \
+	install -d $(DESTDIR)$(PREFIX)/bin $(COMPLETIONS) $(UNITS) \
 		$(addprefix $(DESTDIR)$(PREFIX)/share/man/man,1 5 7)
 	install -m 755 $(TOOLS) $(DESTDIR)$(PREFIX)/bin
 	install -m 644 $(MAN1) $(DESTDIR)$(PREFIX)/share/man/man1
 	install -m 644 $(MAN5) $(DESTDIR)$(PREFIX)/share/man/man5
 	install -m 644 $(MAN7) $(DESTDIR)$(PREFIX)/share/man/man7
+	sed 's|/usr/local|$(PREFIX)|' cmd/bb-node.service >$(UNITS)/bb-node.service
 	for t in $(notdir $(TOOLS)); do install -m 644 cmd/bb.bash-completion $(COMPLETIONS)/$$t; done
 
 demo: all

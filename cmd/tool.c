@@ -131,6 +131,21 @@ void tool_network(const struct tool *t, struct bb_network *out, const char *name
 		tool_die(t, BB_CALLER, "unknown network: %s", name);
 }
 
+const char *tool_dir(char path[PATH_MAX], const struct tool *t, const char *given,
+	const struct bb_network *network)
+{
+	const char *dir = given ? given : getenv("BB_DIR");
+	const char *home = getenv("HOME");
+
+	if (dir && *dir)
+		return dir;
+	if (!home || !*home)
+		return NULL;
+	if (snprintf(path, PATH_MAX, "%s/.bb/%s", home, network->name) >= PATH_MAX)
+		tool_die(t, BB_CALLER, "$HOME is too long");
+	return path;
+}
+
 /* Digits and, after a point, up to `places` more, as a number of the smallest unit. */
 static bool decimal(int64_t *out, const char *s, size_t len, int places)
 {

@@ -4,6 +4,7 @@
 /* What every main does alike: usage, errors about the call, the network. */
 
 #include <getopt.h>
+#include <limits.h>
 #include <stdnoreturn.h>
 
 #include "base/lines.h"
@@ -37,6 +38,10 @@ noreturn void tool_usage(const struct tool *t, const char *fmt, ...)
 /* The network of -n, else of $BB_NETWORK, else regtest; exits 2 when it is unknown. It may
  * be a JSON file of parameters. `out` holds it. */
 void tool_network(const struct tool *t, struct bb_network *out, const char *name);
+/* The node's directory: `given` by -d, else $BB_DIR, else ~/.bb/NETWORK, which `path` then
+ * holds; NULL: there is not even $HOME. */
+const char *tool_dir(char path[PATH_MAX], const struct tool *t, const char *given,
+	const struct bb_network *network);
 /* An amount with its unit, "8btc", "0.5btc", "1500sat", in satoshi; exits 2 when malformed. */
 int64_t tool_amount(const struct tool *t, const char *text);
 /* A decimal option argument within bounds; exits 2 otherwise. */

@@ -98,6 +98,24 @@ table() {
 	done
 }
 
+# shell_table TOOL: the same for one that is a script, out of its call of getopt: a letter or a name
+# with a colon behind it takes an argument.
+shell_table() {
+	local letters word
+	letters=$(grep -oE -- ' -o [a-z:]+' "cmd/$1" | head -n 1)
+	{
+		grep -oE '[a-z]:?' <<<"${letters# -o }"
+		grep -oE -- '[[:space:]]-l [a-z:,-]+' "cmd/$1" | cut -c 5- | tr , '\n'
+	} | while read -r word; do
+		case $word in
+		?:) echo "-${word%:} required_argument" ;;
+		?) echo "-$word no_argument" ;;
+		*:) echo "--${word%:} required_argument" ;;
+		*) echo "--$word no_argument" ;;
+		esac
+	done
+}
+
 # section NAME FILE: one section of a rendered manual page, on one line.
 section() {
 	awk -v name="$1" '/^[A-Z]/ { inside = $0 == name; next } inside' "$2" | tr -s ' \t\n' ' ' |
@@ -123,7 +141,13 @@ missing() {
 # other does; what takes an argument is completed with something.
 check_options() { # NAME FOLDER
 	local option argument
-	table "$1" | sort -u >"$2/table"
+	if ! [ -e "cmd/$1" ]; then
+		table "$1"
+	elif grep -q 'getopt -n' "cmd/$1"; then
+		shell_table "$1"
+	else # it reads its call by hand: what it says of itself
+		options "$2/help"
+	fi | sort -u >"$2/table"
 	cut -d ' ' -f 1 "$2/table" | sort -u >"$2/takes"
 	options "$2/help" >"$2/in-help"
 	section DESCRIPTION "$2/page" | tr -s '[:space:],' '\n' >"$2/description"
@@ -158,7 +182,7 @@ check_manuals() {
 	for page in cmd/*.[1-8]; do
 		check_page "$page"
 	done
-	for tool in cmd/bb-*.c; do
+	for tool in cmd/bb-*.c cmd/bb-node cmd/bb-wallet; do
 		name=$(basename "$tool" .c)
 		page=cmd/$name.1
 		if ! [ -e "$page" ]; then

@@ -38,6 +38,7 @@ actors() {
 		"-stdin importdescriptors") jq -ce "map(has(\"desc\")) | select(length > 0 and all)" ;;
 		*) exit 1 ;;
 		esac'
+	actor sleep <<<'[ ! -e slept ] && : >slept' # whoever would watch for ever, once
 	actor parallel <<<'[ "$1" = --will-cite ] && shift
 		[ "$1 $2 $3" = "--pipe -k --block" ] || exit 1
 		shift 4

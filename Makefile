@@ -34,11 +34,11 @@ all: $(TOOLS)
 # installed, so a machine that has everything needs no network.  Plain `make` installs nothing.
 DEPS_all = gcc libc6-dev make libsecp256k1-dev libssl-dev libyajl-dev libunistring-dev \
 	libseccomp-dev liblmdb-dev libevent-dev
-DEPS_demo = $(DEPS_all) jq
+DEPS_demo = $(DEPS_all) jq socat
 DEPS_check = $(DEPS_all) bats curl jq parallel procps python3 socat xz-utils \
 	$(if $(shell command -v npm),,npm)
 DEPS_asan = $(DEPS_check)
-DEPS_bench = $(DEPS_all) jq lmdb-utils python3 xz-utils
+DEPS_bench = $(DEPS_all) jq lmdb-utils python3 socat xz-utils
 DEPS_fuzz = $(DEPS_all) clang libclang-rt-dev python3
 DEPS_lint = $(DEPS_all) shellcheck clang-format mandoc groff-base bsdextrautils python3
 GOALS = $(filter demo check asan bench fuzz lint,$(MAKECMDGOALS))

@@ -161,7 +161,7 @@ check_options() { # NAME FOLDER
 	missing "$2/takes" "$2/in-completion" "$1: not in the completion:"
 	missing "$2/in-completion" "$2/takes" "$1: in the completion, but no option:"
 	while read -r option argument; do
-		case $argument in optional*) option=$option= ;; no_*) continue ;; esac
+		case $argument in optional*) option=$option= ;; no_* | '') continue ;; esac
 		[ -n "$(bash -c '. cmd/bb.bash-completion && bb_values "$1" "$2"' - "$1" "$option")" ] ||
 			complain "$1: the completion has nothing to follow $option"
 	done <"$2/table"

@@ -238,6 +238,28 @@ bool bb_host_public(const char *host)
 	       memcmp(ip, loopback, sizeof(loopback)) != 0;
 }
 
+void bb_host_site(char out[BB_HOST_MAX + 1], const char *host)
+{
+	unsigned char ip[16];
+
+	if (inet_pton(AF_INET6, host, ip) != 1 || !bb_host_public(host)) {
+		snprintf(out, BB_HOST_MAX + 1, "%s", host);
+		return;
+	}
+	memset(ip + 8, 0, 8);
+	if (!inet_ntop(AF_INET6, ip, out, BB_HOST_MAX + 1))
+		out[0] = '\0';
+}
+
+bool bb_host_same_site(const char *a, const char *b)
+{
+	char of_a[BB_HOST_MAX + 1], of_b[BB_HOST_MAX + 1];
+
+	bb_host_site(of_a, a);
+	bb_host_site(of_b, b);
+	return strcmp(of_a, of_b) == 0;
+}
+
 /* A name as the DNS has them, and container networks with their underscores, in lower case. */
 static bool host_name(char out[BB_HOST_MAX + 1], const char *text, size_t len)
 {
@@ -428,7 +450,7 @@ static int64_t banned_until(const struct bb_addrbook *b, const char *host)
 {
 	struct ban key, *ban;
 
-	snprintf(key.host, sizeof(key.host), "%s", host);
+	bb_host_site(key.host, host);
 	ban = find(&b->bans, &key);
 	return ban ? ban->until : 0;
 }
@@ -573,9 +595,11 @@ static void set_why(struct ban *ban, struct bb_span why)
 static void ban_host(struct bb_addrbook *b, const char *host, int64_t until, struct bb_span why)
 {
 	struct ban key = {.until = until}, *ban;
+	char normal[BB_HOST_MAX + 1];
 
-	if (!any_host(key.host, host, strlen(host)))
+	if (!any_host(normal, host, strlen(host)))
 		return;
+	bb_host_site(key.host, normal);
 	if ((ban = find(&b->bans, &key))) {
 		if (until > ban->until) {
 			ban->until = until;
@@ -596,9 +620,13 @@ void bb_addrbook_ban(struct bb_addrbook *b, const char *host, int64_t until, con
 
 static struct ban *find_ban(const struct bb_addrbook *b, const char *host)
 {
+	char normal[BB_HOST_MAX + 1];
 	struct ban key;
 
-	return any_host(key.host, host, strlen(host)) ? find(&b->bans, &key) : NULL;
+	if (!any_host(normal, host, strlen(host)))
+		return NULL;
+	bb_host_site(key.host, normal);
+	return find(&b->bans, &key);
 }
 
 bool bb_addrbook_banned(struct bb_addrbook *b, const char *host, int64_t now)

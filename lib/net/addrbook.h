@@ -30,6 +30,10 @@ bool bb_host_normal(char out[BB_HOST_MAX + 1], const char *host);
 /* An IP address that means the same host everywhere: not this machine's, a private network's or
  * a link's. */
 bool bb_host_public(const char *host);
+/* Who has it has as many more as he likes: of a public IPv6 address the /64, else the address.
+ */
+void bb_host_site(char out[BB_HOST_MAX + 1], const char *host);
+bool bb_host_same_site(const char *a, const char *b);
 /* "host:port", "[v6]:port", or a host alone with the default port. */
 bool bb_endpoint_parse(struct bb_net_address *out, const char *text, uint16_t default_port);
 
@@ -54,6 +58,7 @@ void bb_addrbook_forget(struct bb_addrbook *b, const struct bb_net_address *a);
 /* Up to `most` to tell others of, at random, reached or heard of lately; returns how many. */
 size_t bb_addrbook_sample(struct bb_net_address *out, size_t most, struct bb_addrbook *b);
 
+/* Bans are of sites. */
 void bb_addrbook_ban(struct bb_addrbook *b, const char *host, int64_t until, const char *why);
 bool bb_addrbook_banned(struct bb_addrbook *b, const char *host, int64_t now);
 bool bb_addrbook_unban(struct bb_addrbook *b, const char *host);

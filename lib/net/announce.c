@@ -10,6 +10,7 @@ enum {
 	TELL_MORE_MS = 100, /* so much longer */
 	TELL_MAX = 4 * BB_INV_MAX,
 	MEMPOOL_MS = 10000, /* between answers to one peer */
+	TXS_A_MS = 50,	    /* of such answers, so that many who ask hold up nothing else */
 	FOREVER_MS = 1 << 30,
 };
 
@@ -30,6 +31,16 @@ void announce(struct bb_hub *h, const unsigned char txid[32])
 	for (struct peer *p = h->peers; p; p = p->next)
 		if (p->ready && has_room(p) && bb_seen_add(&p->knows, txid))
 			tell(p, txid, h->now_ms + TELL_MS + hub_random(h) % TELL_MORE_MS);
+}
+
+void announce_again(struct bb_hub *h, const unsigned char txid[32])
+{
+	for (struct peer *p = h->peers; p; p = p->next) {
+		if (!p->ready || !has_room(p))
+			continue;
+		bb_seen_add(&p->knows, txid);
+		tell(p, txid, h->now_ms + TELL_MS + hub_random(h) % TELL_MORE_MS);
+	}
 }
 
 /* A pipeline that died may have committed what it did not tell any more. */
@@ -70,11 +81,12 @@ void announce_mempool(struct bb_hub *h, struct peer *p)
 /* Where the mempool is not of the chain's tip for a moment, it is empty to us: later, then. */
 static void answer_mempool(struct bb_hub *h, struct peer *p)
 {
-	if (!p->mempool_asked || !hub_begin(h))
+	if (!p->mempool_asked || h->now_ms < h->mempool_ms || !hub_begin(h))
 		return;
 	if (h->store->pool_fits) {
 		p->mempool_asked = false;
 		tell_all(h, p);
+		h->mempool_ms = h->now_ms + p->tell.len / 32 / TXS_A_MS;
 	}
 	hub_end(h);
 }
@@ -165,6 +177,8 @@ uint64_t announce_tick(struct bb_hub *h)
 		tell_if_due(h, p);
 		if (p->tell_ms && p->tell_ms < again)
 			again = p->tell_ms;
+		if (p->mempool_asked && h->mempool_ms > h->now_ms && h->mempool_ms < again)
+			again = h->mempool_ms;
 	}
 	return again;
 }

@@ -244,7 +244,7 @@ static void ban(struct bb_hub *h, struct peer *p, const char *why)
 	bb_addrbook_ban(h->c.book, p->at.host, h->now_s + BAN_SECONDS, why);
 	for (struct peer *q = h->peers; q; q = next) {
 		next = q->next;
-		if (strcmp(q->at.host, p->at.host) == 0)
+		if (bb_host_same_site(q->at.host, p->at.host))
 			hub_drop(h, q, why);
 	}
 }
@@ -356,7 +356,7 @@ static bool is_full(const struct bb_hub *h, const char *host)
 		if (p->outbound)
 			continue;
 		all++;
-		of_host += strcmp(p->at.host, host) == 0;
+		of_host += bb_host_same_site(p->at.host, host);
 	}
 	return all >= h->c.inbound || of_host >= h->c.per_host;
 }

@@ -111,10 +111,13 @@ struct bb_hub {
 	struct bb_outstanding *out;
 	bool chain_up;
 	bool chain_probed; /* it has not answered yet: nothing is sent */
-	bool untold;	   /* announce.c: some that wait may not have been told of */
-	bool full;	   /* the pipeline has so much to do that nobody is read from */
+	bool rewound; /* pipeline.c: blocks were disconnected, and the new tip was not told yet
+		       */
+	bool untold;  /* announce.c: some that wait may not have been told of */
+	bool full;    /* the pipeline has so much to do that nobody is read from */
 	uint64_t now_ms;
 	int64_t now_s;
+	uint64_t mempool_ms;	/* not to tell anybody of all that waits before */
 	uint64_t gossip_ms;	/* gossip_tick's last */
 	uint64_t connect_ms;	/* not to look for somebody to connect to before */
 	uint64_t nonce;		/* ours, in version */
@@ -217,7 +220,10 @@ uint64_t flood_tick(struct bb_hub *h);
 /* announce.c: told once to each peer. */
 
 void announce(struct bb_hub *h, const unsigned char txid[32]); /* it waits in the mempool */
-void announce_mempool(struct bb_hub *h, struct peer *p);       /* it asks for what waits */
+/* The same of one whose block was disconnected. Peers may have been told of it when they could
+ * not fetch it, or have lost it with that block: it is told anew. */
+void announce_again(struct bb_hub *h, const unsigned char txid[32]);
+void announce_mempool(struct bb_hub *h, struct peer *p); /* it asks for what waits */
 /* A pipeline that died may have committed what it did not tell any more. */
 void announce_review(struct bb_hub *h);
 uint64_t announce_tick(struct bb_hub *h);

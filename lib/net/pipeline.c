@@ -193,8 +193,12 @@ static void take_event(struct bb_hub *h, const struct bb_json *doc)
 	unsigned char id[32];
 	int64_t height;
 
+	if (bb_span_is(event, "disconnected"))
+		h->rewound = true;
 	if (bb_span_is(event, "accepted") && bb_hash_decode(id, text_of(doc, "txid")))
-		announce(h, id);
+		(h->rewound ? announce_again : announce)(h, id);
+	if (bb_span_is(event, "tip"))
+		h->rewound = false;
 	if (bb_span_is(event, "tip") && bb_hash_decode(id, text_of(doc, "id")) &&
 		bb_json_int(&height, bb_json_find(doc, "height"), 0, INT32_MAX))
 		tell_tip(h, id, height);
@@ -299,7 +303,7 @@ void bb_hub_chain_down(struct bb_hub *h)
 {
 	if (!h->chain_up)
 		return;
-	h->chain_up = h->chain_probed = false;
+	h->chain_up = h->chain_probed = h->rewound = false;
 	bb_arena_reset(&h->arena);
 	bb_outstanding_died(h->out);
 	drop_killers(h);

@@ -91,11 +91,14 @@ static bool has_much(struct bb_hub *h, const struct tool *t)
 	return queued(h, t) + t->claimed > TOOL_QUEUE;
 }
 
-/* Who has nothing on its way may still ask something, however full the pipeline is. */
+/* Who has nothing on its way may still ask something, however many lines are, but not where
+ * these are large. */
 void tools_read(struct bb_hub *h)
 {
+	const bool flooded = bb_outstanding_bytes(h->out) > 2 * (size_t)CHAIN_BYTES;
+
 	for (struct tool *t = h->tools; t; t = t->next) {
-		const bool pause = (h->full && t->waiting) || has_much(h, t);
+		const bool pause = flooded || (h->full && t->waiting) || has_much(h, t);
 		if (pause == t->paused)
 			continue;
 		t->paused = pause;

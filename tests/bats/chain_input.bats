@@ -517,7 +517,7 @@ read_as_nobody() {
 		assert_output ""
 		assert_errors 'length == 1 and (.[0].error | length) > 8'
 	done
-	chmod a+w "$BB_DIR/chain/lock.mdb"
+	chmod a+w "$BB_DIR"/{chain,mempool}/lock.mdb
 	read_as_nobody 0
 	chmod -R u+w "$folder"
 	assert_tip 110
@@ -715,6 +715,14 @@ pool_flipped() {
 	EOF
 }
 
+# verify_notices HEX OFFSET: what is changed so, and says that it is the mempool's.
+verify_notices() {
+	pool_flipped "$@"
+	run -1 --separate-stderr bb-chain -d bad verify
+	assert_json '.valid == false and .height == 125'
+	assert_errors 'length >= 1 and all(.[]; .error | startswith("mempool"))'
+}
+
 # with_mempool: the store has a chain and transactions that wait.
 with_mempool() {
 	PYTHONPATH=$BATS_TEST_DIRNAME/judge:$BATS_TEST_DIRNAME/vectors \
@@ -726,16 +734,19 @@ with_mempool() {
 }
 
 @test "verify finds a byte flipped in a transaction that waits, and in what is noted of it" {
-	local hex at
+	local hex ids at
 	with_mempool
 	hex=$(bb-chain mempool | head -n 1 | jq -r .hex)
-	# Before its bytes: txid, wtxid, fee; weights, sigops, flags, whether it may lapse. In them: what
-	# it spends, what it pays, its end.
-	for at in -101 -69 -37 -31 -17 -13 -9 -5 -1 0 6 20 38 47 $((${#hex} / 2 - 60)) $((${#hex} / 2 - 1)); do
-		pool_flipped "$hex" "$at"
-		run -1 --separate-stderr bb-chain -d bad verify
-		assert_json '.valid == false and .height == 125'
-		assert_errors 'length >= 1 and all(.[]; .error | startswith("mempool"))'
+	ids=$(bb-chain mempool | head -n 1 | jq -r .txid | python3 -c 'import hashlib, sys
+sha = lambda b: hashlib.sha256(b).digest()
+print((bytes.fromhex(input())[::-1] + sha(sha(bytes.fromhex(sys.argv[1])))).hex())' "$hex")
+	# txid, wtxid, fee; weights, sigops, flags, whether it may lapse; how many scripts, the first.
+	for at in 0 32 64 70 84 88 92 96 100 101 105; do
+		verify_notices "$ids" "$at"
+	done
+	# What it spends, what it pays, its end.
+	for at in 0 6 20 38 47 $((${#hex} / 2 - 60)) $((${#hex} / 2 - 1)); do
+		verify_notices "$hex" "$at"
 	done
 }
 

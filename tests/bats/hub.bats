@@ -25,7 +25,7 @@ assert_table() {
 }
 
 @test "no peer is waited for in vain, read faster than is good, or read while the ledger is busy" {
-	assert_table limits 12
+	assert_table limits 15
 }
 
 @test "a tool gets each verdict under its own line number and its own from" {

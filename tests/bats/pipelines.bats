@@ -34,15 +34,15 @@ assert_usage() {
 	[[ $'\n'$stderr == *$'\n'"$1 "* ]]
 }
 
-@test "demo ends well, with nothing on stderr" {
-	run -0 --separate-stderr demo
+@test "forgeries ends well, with nothing on stderr" {
+	run -0 --separate-stderr forgeries
 	[[ $output == *"Every verdict was as it should be."* ]]
 	assert_stderr ""
 }
 
-@test "demo takes no arguments" {
-	run -2 --separate-stderr demo now
-	[[ $stderr == demo:* ]]
+@test "forgeries takes no arguments" {
+	run -2 --separate-stderr forgeries now
+	[[ $stderr == forgeries:* ]]
 }
 
 @test "pay writes the hex of a valid transaction that pays, at the fee rate asked for" {

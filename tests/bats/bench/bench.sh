@@ -1,8 +1,8 @@
 #!/bin/sh
-# Measure the tools: bench.sh [tools | ledger | pool | mine], with BIN (the tools) and BUILD (holds the
-# program `bench/bench`). Ratios, from one run, rounds in turns: against bare libsecp256k1 and
-# OpenSSL (bench.c), and against a real bitcoind (ledger.py). Without the shared data the stream
-# to validate is one made here, and bb-chain is measured by itself.
+# Measure the tools: bench.sh [tools | ledger | pool | relay | mine], with BIN (the tools) and
+# BUILD (holds the program `bench/bench`). Ratios, from one run, rounds in turns: against bare
+# libsecp256k1 and OpenSSL (bench.c), and against a real bitcoind (ledger.py). Without the shared
+# data the stream to validate is one made here, and bb-chain is measured by itself.
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -38,6 +38,11 @@ pool() {
 	python3 "$here/pool.py" "$BIN" "$node" "$bench" 20000
 }
 
+# relay: a flood of transactions from one end of five nodes to the other.
+relay() {
+	BIN=$BIN "$here/flood.sh" 10000
+}
+
 # mine: the kernels that search for nonces, one core.
 mine() {
 	"$bench" mine portable 1.2
@@ -48,8 +53,9 @@ mine() {
 
 case $what in all | ledger) ledger ;; esac
 case $what in all | pool) pool ;; esac
+case $what in all | relay) relay ;; esac
 case $what in all | mine) mine ;; esac
-case $what in ledger | pool | mine) exit ;; esac
+case $what in ledger | pool | relay | mine) exit ;; esac
 
 # unsigned N SCRIPT: N lines, each of a transaction with one input that spends that script.
 unsigned() {

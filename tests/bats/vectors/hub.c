@@ -1078,6 +1078,30 @@ static void back_pressure(struct count *t, const char *dir)
 	clear_all();
 }
 
+/* A peer that asks and does not read. */
+static void choked(struct count *t, const char *dir)
+{
+	enum { MUCH = 17 << 20, LITTLE = 1 << 20 };
+	struct node *n = new_node(dir, 0);
+	struct link *l = play(n, "10.1.0.1");
+	struct bb_buf *in = &l->side[1].in;
+	unsigned char *much = calloc(1, MUCH);
+
+	shake_hands(l, "regtest", "");
+	bb_put(in, much, MUCH);
+	say(l, "{\"type\":\"ping\",\"nonce\":\"0000000000000005\"}");
+	row(t, l->side[0].off && !l->side[0].closed, "who takes no answers is not heard");
+	in->len = LITTLE;
+	run(1000);
+	row(t, !l->side[0].off, "until he takes them");
+	bb_put(in, much, MUCH);
+	say(l, "{\"type\":\"ping\",\"nonce\":\"0000000000000005\"}");
+	run(31000);
+	row(t, l->side[0].closed, "or let go");
+	free(much);
+	clear_all();
+}
+
 static void limits(const char *dir)
 {
 	struct count t = {.name = "limits"};
@@ -1085,6 +1109,7 @@ static void limits(const char *dir)
 	pings(&t, dir);
 	rates(&t, dir);
 	back_pressure(&t, dir);
+	choked(&t, dir);
 	end(&t);
 }
 

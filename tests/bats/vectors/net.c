@@ -1116,6 +1116,11 @@ static bool bans(void)
 	row(&t, bb_addrbook_banned(b, "10.0.0.1", NOW + 99), "not made shorter");
 	row(&t, !bb_addrbook_banned(b, "10.0.0.1", NOW + 100), "it ends");
 	row(&t, !bb_addrbook_unban(b, "10.0.0.1"), "and is gone");
+	bb_addrbook_ban(b, "2001:db8:0:1::1", NOW + 100, "lied");
+	row(&t, bb_addrbook_banned(b, "2001:db8:0:1:2::3", NOW), "with its /64");
+	row(&t, !bb_addrbook_banned(b, "2001:db8:0:2::1", NOW), "but no other");
+	bb_addrbook_ban(b, "fd00::1", NOW + 100, "lied");
+	row(&t, !bb_addrbook_banned(b, "fd00::2", NOW), "alone in a private network");
 	bb_addrbook_ban(b, "10.0.0.1", NOW + 500, "");
 	row(&t, bb_addrbook_unban(b, "10.0.0.1"), "taken back");
 	row(&t, !bb_addrbook_banned(b, "10.0.0.1", NOW + 100), "at once");

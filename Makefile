@@ -35,7 +35,7 @@ all: $(TOOLS)
 DEPS_all = gcc libc6-dev make libsecp256k1-dev libssl-dev libyajl-dev libunistring-dev \
 	libseccomp-dev liblmdb-dev libevent-dev
 DEPS_demo = $(DEPS_all) jq socat
-DEPS_check = $(DEPS_all) bats curl jq parallel procps python3 socat xz-utils \
+DEPS_check = $(DEPS_all) bats curl iproute2 jq parallel procps python3 socat xz-utils \
 	$(if $(shell command -v npm),,npm)
 DEPS_asan = $(DEPS_check)
 DEPS_bench = $(DEPS_all) jq lmdb-utils python3 socat xz-utils

@@ -9,11 +9,10 @@
 #	         miner1
 
 FIVE=(miner2 alice connor bob miner1)
-# Who connects to whom; one link a pair, and nobody else can be reached.
-declare -A CALLS=([miner2]=alice [connor]=alice [bob]=alice [miner1]=connor)
-declare -A PORT=()    # on processes: where a node, or a link that can be cut, is reached
-declare -A ADDRESS=() # in namespaces: where the one who is called is reached on their link
-declare -A CABLE=()   # on processes: who passes on what goes over a link that can be cut
+# Who calls whom; one link a pair, and nobody else is reached. (-g: this may be read in a function.)
+declare -gA CALLS=([miner2]=alice [connor]=alice [bob]=alice [miner1]=connor)
+declare -gA PORT=()    # on processes: where a node is reached
+declare -gA ADDRESS=() # in namespaces: where the one who is called is reached on their link
 NAMESPACES=''         # in namespaces: what their names begin with
 LINKS=0 STARTED=()
 PATIENCE=${PATIENCE:-30} # seconds, to wait for any one thing
@@ -31,7 +30,8 @@ network_make() {
 place() {
 	mkdir -p "$NET/$1"
 	if [[ ! $NAMESPACES ]]; then
-		PORT[$1]=$(free_port)
+		free_port
+		PORT[$1]=$FREE
 		return
 	fi
 	ip netns add "$NAMESPACES$1"
@@ -51,41 +51,20 @@ link() {
 	LINKS=$((LINKS + 1))
 }
 
-# can_cut NAME: on processes, the link over which that node calls gets a cable that can be cut.
-can_cut() {
-	[[ ! $NAMESPACES ]] || return 0
-	PORT[$1-cable]=$(free_port)
-	join "$1"
-}
-
-# join NAME, cut_link NAME: that link is there, or nothing goes over it.
-join() {
-	if [[ $NAMESPACES ]]; then
-		ip -n "$NAMESPACES$1" link set "${CALLS[$1]}" up
-		return
-	fi
-	setsid socat "TCP-LISTEN:${PORT[$1-cable]},bind=127.0.0.1,reuseaddr,fork" \
-		"TCP:127.0.0.1:${PORT[${CALLS[$1]}]}" 2>/dev/null 3>&- &
-	CABLE[$1]=$!
-}
-
+# cut_link NAME, join_link NAME: nothing goes over the link on which that node calls, and it does
+# again. In namespaces only: on loopback nodes that lose each other find another way.
 cut_link() {
-	if [[ $NAMESPACES ]]; then
-		ip -n "$NAMESPACES$1" link set "${CALLS[$1]}" down
-		return
-	fi
-	kill -- "-${CABLE[$1]}"
-	unset "CABLE[$1]"
+	ip -n "$NAMESPACES$1" link set "${CALLS[$1]}" down
 }
 
-# free_port: a TCP port that nobody listens on, below those that the kernel gives out by itself.
+join_link() {
+	ip -n "$NAMESPACES$1" link set "${CALLS[$1]}" up
+}
+
+# free_port: in FREE a TCP port that nobody listens on, below those that the kernel gives out.
 free_port() {
-	local port
-	while port=$((20000 + SRANDOM % 12000)); do
-		if ! (: <"/dev/tcp/127.0.0.1/$port") 2>/dev/null; then
-			echo "$port"
-			return
-		fi
+	while FREE=$((20000 + SRANDOM % 12000)); do
+		(: <"/dev/tcp/127.0.0.1/$FREE") 2>/dev/null || return 0
 	done
 }
 
@@ -103,7 +82,7 @@ start() {
 			# Nodes tell each other of nodes; here the drawing says who is connected.
 			at=(--listen "127.0.0.1:${PORT[$name]}" --outbound 1)
 			[[ ! ${CALLS[$name]-} ]] ||
-				at+=(--peer "127.0.0.1:${PORT[$name-cable]:-${PORT[${CALLS[$name]}]}}")
+				at+=(--peer "127.0.0.1:${PORT[${CALLS[$name]}]}")
 			bb-node start -d "$NET/$name" "${at[@]}" >/dev/null 3>&- &
 		fi
 		pids+=($!)
@@ -126,7 +105,6 @@ stop() {
 network_end() {
 	local name
 	stop "${STARTED[@]}" || true
-	for name in "${!CABLE[@]}"; do cut_link "$name" 2>/dev/null || true; done
 	[[ $NAMESPACES ]] || return 0
 	for name in $(ip netns list | awk -v ours="$NAMESPACES" 'index($1, ours) == 1 { print $1 }'); do
 		ip netns pids "$name" | xargs -r kill -9 || true
@@ -139,8 +117,8 @@ on() {
 	BB_DIR=$NET/$1 "${@:2}"
 }
 
-# wait_until NAME CHECK [WORD...]: until `CHECK NAME WORD...` succeeds, tried anew after whatever happens
-# to that node's chain or mempool. False: it does not in time.
+# wait_until NAME CHECK [WORD...]: until `CHECK NAME WORD...` succeeds, tried anew after whatever
+# happens to that node's chain or mempool. False: it does not in time.
 wait_until() {
 	local fd follower done='' since end=$((SECONDS + PATIENCE))
 	since=$(on "$1" bb-chain events | tail -n 1 | jq '.seq // 0')
@@ -183,14 +161,15 @@ mempool_is() {
 mine() {
 	local i
 	for ((i = 0; i < ${2-1}; i++)); do
+		# shellcheck disable=SC2034 # the caller's
 		MINED=$(on "$1" bb-chain template | bb-mine --to 51 | on "$1" bb-relay | jq -r .id)
 	done
 }
 
-# one_tip MINER NAME...: until all of them have the same tip; where two branches weigh the same and no
-# miner runs, one more block of the miner's decides.
+# one_tip NAME...: until all of them have the same tip. No miner runs: where two branches weigh the
+# same, one more block of the first one's decides.
 one_tip() {
-	local miner=$1 name highest _
+	local name highest
 	for _ in {1..10}; do
 		highest=0
 		for name; do
@@ -199,7 +178,7 @@ one_tip() {
 		done
 		for name; do wait_until "$name" is_at_least "$highest" || return; done
 		if (($(for name; do tip "$name"; done | sort -u | wc -l) == 1)); then return; fi
-		mine "$miner"
+		mine "$1"
 	done
 	return 1
 }

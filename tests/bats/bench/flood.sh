@@ -10,9 +10,7 @@ PATH=${BIN:-$bench/../../../bin}:$PATH PATIENCE=${PATIENCE:-60}
 count=$1
 export BB_NETWORK=barenet
 folder=$(mktemp -d "${TMPDIR:-/tmp}/bb-flood.XXXXXX")
-watcher=''
 leave() {
-	[[ ! $watcher ]] || kill "$watcher" || true
 	network_end
 	rm -rf "$folder"
 } 2>/dev/null
@@ -39,13 +37,14 @@ purses() {
 		bb-chain -d miner2 template | bb-mine --to "$address" | bb-relay -d miner2 >/dev/null
 	done
 	mine miner2 10
-	bb-chain -d miner2 utxo "$address" | head -n "$i" | while read -r coin; do
+	bb-chain -d miner2 utxo "$address" | while read -r coin; do
 		jq -r --arg to "$address" -n 'range(2000) | "--to=\($to)=1000000sat"' |
 			xargs -n 2000 bb-mktx --height 100 --fee-rate 2 <(printf '%s\n' "$coin")
 	done | bb-sign -k key | bb-relay -d miner2 >/dev/null
 	mine miner2
-	one_tip miner2 "${FIVE[@]}"
-	bb-chain -d miner2 utxo "$address" | jq -c 'select(.coinbase | not)' | head -n "$count" >coins
+	one_tip "${FIVE[@]}"
+	bb-chain -d miner2 utxo "$address" | jq -c 'select(.value == 1e6)' |
+		awk -v n="$count" 'NR <= n' >coins
 	[[ $(wc -l <coins) == "$count" ]]
 }
 
@@ -56,42 +55,46 @@ payments() {
 		bb-sign -k key
 }
 
-# watch: what passes at miner1 is written to `seen` from when this returns.
+# watch: what passes at miner1 comes to $answer, and is kept in `seen`, from when this returns.
 watch() {
-	mkfifo ask
-	: >seen
-	socat -t 3600 - UNIX-CONNECT:miner1/relay.sock <ask >>seen 3>&- &
-	watcher=$!
-	exec {ask}>ask
+	mkfifo ask answer
+	socat -t 3600 - UNIX-CONNECT:miner1/relay.sock <ask 2>/dev/null 3>&- | tee seen >answer 3>&- &
+	exec {ask}>ask {answer}<answer
 	printf '{"type":"watch"}\n{"type":"peers"}\n' >&"$ask"
-	until_seen 1 '"type":"peer"'
+	await 1 '"type":"peer"'
 }
 
-# until_seen COUNT WORDS: wait until so many lines there have these words.
-until_seen() {
-	local fd follower status=0
-	exec {fd}< <(exec tail -n +1 -s 0.05 -f seen 3>&-)
-	follower=$!
-	timeout "$PATIENCE" grep -F -m "$1" "$2" <&"$fd" >/dev/null || status=$?
-	kill "$follower"
-	exec {fd}<&-
-	return "$status"
+# await COUNT WORDS: wait until so many lines with these words have come there.
+await() {
+	timeout "$PATIENCE" grep -F -m "$1" "$2" <&"$answer" >found
 }
 
 network_make "$folder" "${2-}"
 start "${FIVE[@]}"
 mine miner2
-one_tip miner2 "${FIVE[@]}"
+one_tip "${FIVE[@]}"
 purses
 payments >txs
+before=$(height miner1)
 watch
 began=${EPOCHREALTIME/./}
 bb-relay -d miner2 <txs >verdicts 3>&- &
-until_seen "$count" '"event":"accepted"'
+await "$count" '"event":"accepted"'
 took=$(since "$began")
 wait $!
-cp seen /tmp/w/t1/
-mine miner2
-until_seen 1 "\"event\":\"tip\",\"id\":\"$MINED\""
-cp seen /tmp/w/t1/
-one_tip miner2 "${FIVE[@]}"
+jq -se --argjson n "$count" 'length == $n and all(.result == "accepted")' verdicts >/dev/null
+until mempool_is miner2 0; do mine miner2; done
+await 1 "\"event\":\"tip\",\"id\":\"$MINED\""
+one_tip "${FIVE[@]}"
+for name in "${FIVE[@]}"; do mempool_is "$name" 0; done
+bb-chain -d miner1 headers --full | jq -se --argjson n "$count" --argjson from "$before" \
+	'map(select(.height > $from).tx_count - 1) | add == $n' >/dev/null
+# Until it was mined; each once, whoever told of it.
+grep '"type":"tx"' seen >came
+(($(wc -l <came) == count && $(sort -u came | wc -l) == count))
+
+began=${EPOCHREALTIME/./}
+bb-validate -j 0 txs >/dev/null
+alone=$(since "$began")
+echo "$count transactions from end to end in $took s: $(rate "$took") a second;" \
+	"bb-validate alone: $(rate "$alone") a second"

@@ -324,7 +324,7 @@ classroom() {
 	template >&8
 	read -r block <&9
 	jq -e '.height == 1' <<<"$block"
-	template '.height = 2 | .bits = "1d00ffff"' >&8
+	template '.height = 2 | .bits = "1700ffff"' >&8 # so hard that no luck finds it
 	template '.height = 3 | .target = "00" * 32' | jq . >&8
 	echo '{"height":4}' >&8
 	template '.height = 5' >&8

@@ -1,6 +1,8 @@
 #include "chain.h"
 
+#include <errno.h>
 #include <limits.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -153,4 +155,17 @@ int chain_watch(const struct chain *c)
 		fd = -1;
 	}
 	return fd;
+}
+
+bool chain_wait(struct chain *c, int fd, int ms)
+{
+	_Alignas(struct inotify_event) char events[4096];
+	struct pollfd ready[] = {{.fd = fd, .events = POLLIN}, {.fd = c->out.fd}};
+
+	while (poll(ready, 2, ms) < 0)
+		if (errno != EINTR)
+			return false;
+	if (ready[1].revents)
+		return false;
+	return !ready[0].revents || read(fd, events, sizeof(events)) > 0;
 }

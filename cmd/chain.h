@@ -91,5 +91,8 @@ struct bb_span chain_tx_bytes(struct bb_arena *a, const struct bb_tx *tx);
  * before the first look, so that nothing is missed between a look and the wait for the next. -1
  * with errno: not. */
 int chain_watch(const struct chain *c);
+/* Wait on it until somebody has written, or so many milliseconds; -1: for ever. False: nobody
+ * reads our output any more. */
+bool chain_wait(struct chain *c, int fd, int ms);
 
 #endif

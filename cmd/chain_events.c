@@ -2,9 +2,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <poll.h>
 #include <string.h>
-#include <sys/inotify.h>
 #include <unistd.h>
 
 #include "chain.h"
@@ -43,24 +41,12 @@ static bool is_there(struct chain *c, uint64_t seq)
 	return seq <= last;
 }
 
-/* Until somebody commits; false: nobody listens any more. */
-static bool wait_for_more(struct chain *c, int fd)
-{
-	_Alignas(struct inotify_event) char events[4096];
-	struct pollfd ready[] = {{.fd = fd, .events = POLLIN}, {.fd = c->out.fd}};
-
-	while (poll(ready, 2, -1) < 0)
-		if (errno != EINTR)
-			return false;
-	return !ready[1].revents && read(fd, events, sizeof(events)) > 0;
-}
-
 static void tell(struct chain *c, uint64_t seq, int fd)
 {
 	do
 		while (gather(c, &seq) && bb_sink_flush(&c->out))
 			;
-	while (c->follow && !chain_failed(c) && !c->out.error && wait_for_more(c, fd));
+	while (c->follow && !chain_failed(c) && !c->out.error && chain_wait(c, fd, -1));
 	if (!c->follow)
 		chain_failed(c);
 }

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "blkfile.h"
+#include "clock.h"
 #include "intake.h"
 #include "ledger/orphans.h"
 #include "progress.h"
@@ -192,10 +193,7 @@ static void cannot(struct import *m, const char *what, const char *name, const c
 
 static time_t seconds(void)
 {
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec;
+	return (time_t)(clock_ms() / 1000);
 }
 
 static void turn(struct import *m)

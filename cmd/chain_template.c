@@ -2,15 +2,13 @@
 
 #include <errno.h>
 #include <limits.h>
-#include <poll.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/inotify.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/sandbox.h"
 #include "chain.h"
+#include "clock.h"
 #include "ledger/blocktemplate.h"
 
 /* From the mempool. It is gathered within a transaction and written after its end. */
@@ -83,14 +81,6 @@ struct told {
 	int64_t told_ms;   /* and told */
 };
 
-static int64_t clock_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
 /* Is it still the tip that was last told of? */
 static bool same_tip(const struct told *told, struct chain *c)
 {
@@ -105,7 +95,7 @@ static void tell(struct told *told, struct chain *c, const struct bb_block_templ
 	told->any = true;
 	memcpy(told->prev, t->prev.id, 32);
 	told->fee_sat = t->fee_sat;
-	told->told_ms = clock_ms();
+	told->told_ms = (int64_t)clock_ms();
 }
 
 /* Look at the store, within a transaction. How long to wait at most before the next look, in
@@ -113,7 +103,7 @@ static void tell(struct told *told, struct chain *c, const struct bb_block_templ
 static int look(struct told *told, struct chain *c)
 {
 	const bool same = same_tip(told, c);
-	const int64_t now_ms = clock_ms(), pause = told->looked_ms + PAUSE_MS - now_ms;
+	const int64_t now_ms = (int64_t)clock_ms(), pause = told->looked_ms + PAUSE_MS - now_ms;
 	const int64_t renewal = told->told_ms + RENEW_MS - now_ms;
 	struct bb_block_template t;
 
@@ -132,20 +122,6 @@ static int look(struct told *told, struct chain *c)
 	return (int)(told->told_ms + RENEW_MS - now_ms);
 }
 
-/* Until somebody commits, or so long; false: nobody listens any more. */
-static bool wait_for_more(struct chain *c, int fd, int wait_ms)
-{
-	_Alignas(struct inotify_event) char events[4096];
-	struct pollfd ready[] = {{.fd = fd, .events = POLLIN}, {.fd = c->out.fd}};
-
-	while (poll(ready, 2, wait_ms) < 0)
-		if (errno != EINTR)
-			return false;
-	if (ready[1].revents)
-		return false;
-	return !ready[0].revents || read(fd, events, sizeof(events)) > 0;
-}
-
 static void watch(struct chain *c, int fd)
 {
 	struct told told = {0};
@@ -158,7 +134,7 @@ static void watch(struct chain *c, int fd)
 		bb_arena_reset(&c->arena);
 		if (chain_failed(c) || !told.any || !bb_sink_flush(&c->out))
 			break;
-	} while (wait_for_more(c, fd, wait_ms));
+	} while (chain_wait(c, fd, wait_ms));
 }
 
 static int watch_store(struct chain *c)

@@ -2,18 +2,11 @@
 
 #include <inttypes.h>
 #include <stdio.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
+
 enum { PERIOD_MS = 200, PATIENCE_MS = 1000 };
-
-static uint64_t now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
-}
 
 void hashrate_open(struct hashrate *r, const char *name)
 {
@@ -29,7 +22,7 @@ void hashrate_start(
 		share = (share + target[i]) / 256;
 	r->height = height;
 	r->expected = share > 0 ? 1 / share : 0;
-	r->start_ms = r->drawn_ms = now_ms();
+	r->start_ms = r->drawn_ms = clock_ms();
 	r->start_hashes = hashes;
 }
 
@@ -80,7 +73,7 @@ void hashrate_turn(struct hashrate *r, uint64_t hashes)
 
 	if (!r->name)
 		return;
-	now = now_ms();
+	now = clock_ms();
 	spent_ms = now - r->start_ms;
 	if (spent_ms < PATIENCE_MS || now - r->drawn_ms < PERIOD_MS)
 		return;

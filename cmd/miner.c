@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "clock.h"
 #include "crypto/curve.h"
 #include "mine/search.h"
 
@@ -110,14 +111,6 @@ static bool ready(struct seat *s)
 	return !s->spent && (s->next < s->end || roll(s));
 }
 
-static uint64_t now_us(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
-}
-
 static void adapt(struct seat *s, uint64_t spent_us)
 {
 	if (spent_us < MIN_TURN_US && s->turn < MAX_TURN)
@@ -148,10 +141,10 @@ static bool search(struct seat *s)
 	m->tries -= count;
 	s->searching = true;
 	pthread_mutex_unlock(&m->lock);
-	start_us = now_us();
+	start_us = clock_us();
 	found = m->kernel->search(&s->search, &nonce, count);
 	if (!found && count == s->turn)
-		adapt(s, now_us() - start_us);
+		adapt(s, clock_us() - start_us);
 	pthread_mutex_lock(&m->lock);
 	s->searching = false;
 	m->hashes += found ? nonce - first + 1 : count;

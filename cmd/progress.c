@@ -4,18 +4,11 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
+
 enum { PERIOD_MS = 200, PATIENCE_MS = 1000, BAR = 20 };
-
-static uint64_t now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
-}
 
 /* Bytes of the inputs that are regular files; 0 when one is not. */
 static uint64_t total_size(char *const *files)
@@ -44,7 +37,7 @@ void progress_start(struct progress *p, const char *name, char *const *files)
 
 void progress_count(struct progress *p, const char *name, const char *unit, uint64_t total)
 {
-	*p = (struct progress){.unit = unit, .total = total, .start_ms = now_ms()};
+	*p = (struct progress){.unit = unit, .total = total, .start_ms = clock_ms()};
 	if (isatty(STDERR_FILENO))
 		p->name = name;
 }
@@ -102,7 +95,7 @@ void progress_turn(struct progress *p, uint64_t count, uint64_t bytes)
 
 	if (!p->name)
 		return;
-	now = now_ms();
+	now = clock_ms();
 	if (now - p->start_ms < PATIENCE_MS || now - p->drawn_ms < PERIOD_MS)
 		return;
 	p->drawn_ms = now;

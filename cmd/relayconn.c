@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 
+#include "clock.h"
 #include "relaysock.h"
 
 enum {
@@ -71,7 +72,7 @@ void relayconn_close(struct connection *c)
 	if (c->closing)
 		return;
 	c->closing = true;
-	c->close_ms = relayhub_now_ms() + LINGER_MS;
+	c->close_ms = clock_ms() + LINGER_MS;
 	if (c->bev && !c->broken) /* what it still says is thrown away */
 		bufferevent_enable(c->bev, EV_READ);
 	relayhub_soon(c->hub->reap);
@@ -109,7 +110,7 @@ static bool is_through(struct connection *c, uint64_t now_ms)
 void relayconn_reap(evutil_socket_t fd, short what, void *hub)
 {
 	struct relayhub *h = hub;
-	const uint64_t now_ms = relayhub_now_ms();
+	const uint64_t now_ms = clock_ms();
 	size_t left = 0, closing = 0;
 
 	(void)fd, (void)what;

@@ -13,6 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "fault.h"
 #include "relaylog.h"
 #include "relaypeers.h"
@@ -25,14 +26,6 @@ enum {
 	FAILED_MS = 5000,	  /* before one that failed is tried again */
 	SAVE_MS = 180000,
 };
-
-uint64_t relayhub_now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
-}
 
 void relayhub_after(struct event *e, uint64_t ms)
 {
@@ -91,7 +84,7 @@ static bool open_store(struct relayhub *h)
 /* One that failed was given up by the hub: it is opened anew. */
 void relayhub_look_for_store(struct relayhub *h)
 {
-	h->looked_ms = relayhub_now_ms();
+	h->looked_ms = clock_ms();
 	if (h->store.env)
 		bb_store_close(&h->store);
 	h->store = (struct bb_store){0};
@@ -128,7 +121,7 @@ static void save_peers(struct relayhub *h)
 {
 	char why[RELAYPEERS_WHY];
 
-	h->saved_ms = relayhub_now_ms();
+	h->saved_ms = clock_ms();
 	if (!relaypeers_save(why, h->o->dir, h->book))
 		relayhub_say(h, why);
 }
@@ -165,7 +158,7 @@ static uint64_t min(uint64_t a, uint64_t b)
 static void on_tick(evutil_socket_t fd, short what, void *hub)
 {
 	struct relayhub *h = hub;
-	const uint64_t now = relayhub_now_ms();
+	const uint64_t now = clock_ms();
 	uint64_t next;
 
 	(void)fd;
@@ -315,7 +308,7 @@ static void make_hub(struct relayhub *h)
 	h->hub = bb_hub_new(&config);
 	if (!h->hub)
 		tool_die(o->tool, BB_SYSTEM, "no memory or no randomness");
-	bb_hub_tick(h->hub, relayhub_now_ms(), (int64_t)time(NULL));
+	bb_hub_tick(h->hub, clock_ms(), (int64_t)time(NULL));
 }
 
 static void free_all(struct relayhub *h)
@@ -363,7 +356,7 @@ int relayhub_run(const struct relayhub_options *options)
 	add_named(h);
 	make_hub(h);
 	relaydoor_listen(h);
-	h->saved_ms = relayhub_now_ms();
+	h->saved_ms = clock_ms();
 	relayhub_soon(h->tick);
 	tell_ready(&o);
 	event_base_dispatch(h->base);

@@ -68,7 +68,6 @@ struct relayhub {
 
 /* relayhub.c */
 
-uint64_t relayhub_now_ms(void);
 void relayhub_after(struct event *e, uint64_t ms);
 /* Something happened: that is thought about when this round is through. */
 void relayhub_soon(struct event *e);

@@ -31,18 +31,22 @@ TOOLS = $(CMD_SRC:cmd/%.c=$(BIN)/%) $(SHELL_TOOLS)
 all: $(TOOLS)
 
 # What each goal needs of Debian.  apt-get is asked only for what dpkg does not know as
-# installed, so a machine that has everything needs no network.  Plain `make` installs nothing.
+# installed, so a machine that has everything needs no network.  Plain `make` installs nothing;
+# `make deps` installs what it needs.
 DEPS_all = gcc libc6-dev make libsecp256k1-dev libssl-dev libyajl-dev libunistring-dev \
 	libseccomp-dev liblmdb-dev libevent-dev
 DEPS_demo = $(DEPS_all) jq socat
 DEPS_check = $(DEPS_all) bats curl iproute2 jq parallel procps python3 socat xz-utils \
-	$(if $(shell command -v npm),,npm)
+	$(if $(shell command -v npm),,npm) $(DEPS_containers)
+# A container engine, where there is none.
+DEPS_containers = mmdebstrap $(if $(shell command -v dockerd),,docker.io) \
+	$(if $(shell command -v docker-compose || docker compose version 2>/dev/null),,docker-compose)
 DEPS_asan = $(DEPS_check)
 DEPS_bench = $(DEPS_all) jq lmdb-utils python3 socat xz-utils
 DEPS_fuzz = $(DEPS_all) clang libclang-rt-dev python3
 DEPS_lint = $(DEPS_all) shellcheck clang-format mandoc groff-base bsdextrautils python3
 GOALS = $(filter demo check asan bench fuzz lint,$(MAKECMDGOALS))
-DEPS = $(sort $(foreach g,$(GOALS),$(DEPS_$(g))))
+DEPS = $(sort $(foreach g,$(or $(GOALS),all),$(DEPS_$(g))))
 WAIT = $(if $(GOALS),deps)
 
 deps:
@@ -82,7 +86,7 @@ $(SHELL_TOOLS): $(BIN)/%: cmd/%
 	install -m 755 $< $@
 
 # What judges parts of the library that no tool shows alone.
-DRIVERS = vectors clusters net hub fetch
+DRIVERS = vectors clusters net outstanding addrbook hub floods fetch
 
 $(DRIVERS:%=$(BUILD)/%): $(BUILD)/%: $(BUILD)/tests/bats/vectors/%.o $(BUILD)/libbb.a
 	$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)

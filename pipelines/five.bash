@@ -1,6 +1,7 @@
 # shellcheck shell=bash
 # Nodes joined by links, for the demonstration and for the tests: the drawing's five, on plain
-# processes or each in a network namespace of its own. What a node has lies in $NET/NAME.
+# processes, each in a network namespace of its own, or each in a container. What is said here is
+# plain processes; five-namespaces.bash and five-containers.bash say the same for theirs.
 #
 #	miner2 -- alice -- bob
 #	            |
@@ -11,54 +12,33 @@
 FIVE=(miner2 alice connor bob miner1)
 # Who calls whom; one link a pair, and nobody else is reached. (-g: this may be read in a function.)
 declare -gA CALLS=([miner2]=alice [connor]=alice [bob]=alice [miner1]=connor)
-declare -gA PORT=()    # on processes: where a node is reached
-declare -gA ADDRESS=() # in namespaces: where the one who is called is reached on their link
-NAMESPACES=''         # in namespaces: what their names begin with
-LINKS=0 STARTED=()
+declare -gA PORT=() # where a node is reached
+STARTED=()
 PATIENCE=${PATIENCE:-30} # seconds, to wait for any one thing
+FIVE_HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 
-# network_make FOLDER [namespaces]: room for the nodes, and the cables between them.
+# network_make FOLDER [namespaces|containers]: room for the nodes, and the cables between them.
 network_make() {
 	local name
 	NET=$1
-	if [[ ${2-} ]]; then NAMESPACES=bb-$$-; fi
+	# shellcheck source=/dev/null
+	if [[ ${2-} ]]; then . "$FIVE_HERE/five-$2.bash"; fi
 	for name in "${FIVE[@]}"; do place "$name"; done
 	for name in "${!CALLS[@]}"; do link "$name" "${CALLS[$name]}"; done
 }
 
-# place NAME: where a node is to be reached.
+# What differs. The other two files say all of it anew.
+
+# place NAME: where a node is to be reached. It calls nobody yet.
 place() {
 	mkdir -p "$NET/$1"
-	if [[ ! $NAMESPACES ]]; then
-		free_port
-		PORT[$1]=$FREE
-		return
-	fi
-	ip netns add "$NAMESPACES$1"
-	ip -n "$NAMESPACES$1" link set lo up
+	free_port
+	PORT[$1]=$FREE
 }
 
-# link NAME OTHER: a cable; its ends are called as who is at the other one.
+# link NAME OTHER: a cable; the first one calls the other.
 link() {
 	CALLS[$1]=$2
-	[[ $NAMESPACES ]] || return 0
-	ip link add "$2" netns "$NAMESPACES$1" type veth peer name "$1" netns "$NAMESPACES$2"
-	ADDRESS[$1]=10.83.$LINKS.1
-	ip -n "$NAMESPACES$2" address add "10.83.$LINKS.1/30" dev "$1"
-	ip -n "$NAMESPACES$1" address add "10.83.$LINKS.2/30" dev "$2"
-	ip -n "$NAMESPACES$2" link set "$1" up
-	ip -n "$NAMESPACES$1" link set "$2" up
-	LINKS=$((LINKS + 1))
-}
-
-# cut_link NAME, join_link NAME: nothing goes over the link on which that node calls, and it does
-# again. In namespaces only: on loopback nodes that lose each other find another way.
-cut_link() {
-	ip -n "$NAMESPACES$1" link set "${CALLS[$1]}" down
-}
-
-join_link() {
-	ip -n "$NAMESPACES$1" link set "${CALLS[$1]}" up
 }
 
 # free_port: in FREE a TCP port that nobody listens on, below those that the kernel gives out.
@@ -70,66 +50,86 @@ free_port() {
 
 # start NAME...: these nodes run when this returns.
 start() {
-	local name at pids=() pid
+	local name at
 	for name; do
-		at=()
-		if [[ $NAMESPACES ]]; then
-			at=(--listen 0.0.0.0)
-			[[ ! ${CALLS[$name]-} ]] || at+=(--peer "${ADDRESS[$name]}")
-			ip netns exec "$NAMESPACES$name" bb-node start -d "$NET/$name" "${at[@]}" \
-				>/dev/null 3>&- &
-		else
-			# Nodes tell each other of nodes; here the drawing says who is connected.
-			at=(--listen "127.0.0.1:${PORT[$name]}" --outbound 1)
-			[[ ! ${CALLS[$name]-} ]] ||
-				at+=(--peer "127.0.0.1:${PORT[${CALLS[$name]}]}")
-			bb-node start -d "$NET/$name" "${at[@]}" >/dev/null 3>&- &
-		fi
-		pids+=($!)
-		STARTED+=("$name")
+		# Nodes tell each other of nodes; here the drawing says who is connected.
+		at=(--listen "127.0.0.1:${PORT[$name]}" --outbound 1)
+		[[ ! ${CALLS[$name]-} ]] || at+=(--peer "127.0.0.1:${PORT[${CALLS[$name]}]}")
+		bb-node start -d "$NET/$name" "${at[@]}" >/dev/null 3>&- &
+		STARTING+=($!)
 	done
-	for pid in "${pids[@]}"; do wait "$pid"; done
+	started "$@"
 }
 
 # stop NAME...: these nodes end well.
 stop() {
-	local name pids=() pid
+	local name pids=()
 	for name; do
 		timeout 40 bb-node stop -d "$NET/$name" >/dev/null 3>&- &
 		pids+=($!)
 	done
-	for pid in "${pids[@]}"; do wait "$pid"; done
+	all_of "${pids[@]}"
+}
+
+# kill_node NAME: it ends, without a word.
+kill_node() {
+	kill -9 "$(on "$1" bb-node status | jq .pid)"
 }
 
 # network_end: nothing is left but the folder, however it came to this.
 network_end() {
-	local name
 	stop "${STARTED[@]}" || true
-	[[ $NAMESPACES ]] || return 0
-	for name in $(ip netns list | awk -v ours="$NAMESPACES" 'index($1, ours) == 1 { print $1 }'); do
-		ip netns pids "$name" | xargs -r kill -9 || true
-		ip netns del "$name" || true
-	done
 }
 
-# on NAME COMMAND...: a tool, at that node.
+# on NAME COMMAND...: at that node.
 on() {
 	BB_DIR=$NET/$1 "${@:2}"
+}
+
+# follow NAME SEQ: what happens at that node after the event of this number, from the descriptor
+# EVENTS, until unfollow.
+follow() {
+	exec {EVENTS}< <(BB_DIR=$NET/$1 exec bb-chain events --since "$2" --follow 3>&-)
+	FOLLOWER=$!
+}
+
+# last_words NAME: of its log.
+last_words() {
+	tail -n 3 "$NET/$1/log"
+}
+
+# What does not differ.
+
+# all_of PID...: they have ended, well.
+all_of() {
+	local pid status=0
+	for pid; do wait "$pid" || status=$?; done
+	return "$status"
+}
+
+# started NAME...: those in STARTING have started these.
+started() {
+	local pids=("${STARTING[@]}")
+	STARTED+=("$@") STARTING=()
+	all_of "${pids[@]}"
+}
+
+unfollow() {
+	kill "$FOLLOWER" 2>/dev/null || true
+	exec {EVENTS}<&-
 }
 
 # wait_until NAME CHECK [WORD...]: until `CHECK NAME WORD...` succeeds, tried anew after whatever
 # happens to that node's chain or mempool. False: it does not in time.
 wait_until() {
-	local fd follower done='' since end=$((SECONDS + PATIENCE))
+	local done='' since end=$((SECONDS + PATIENCE))
 	since=$(on "$1" bb-chain events | tail -n 1 | jq '.seq // 0')
-	exec {fd}< <(BB_DIR=$NET/$1 exec bb-chain events --since "${since:-0}" --follow 3>&-)
-	follower=$!
+	follow "$1" "${since:-0}"
 	while ! { "$2" "$1" "${@:3}" && done=1; } && ((SECONDS < end)); do
-		read -r -t "$((end - SECONDS + 1))" -u "$fd" _ || break
-		while read -r -t 0.01 -u "$fd" _; do :; done
+		read -r -t "$((end - SECONDS + 1))" -u "$EVENTS" _ || break
+		while read -r -t 0.01 -u "$EVENTS" _; do :; done
 	done
-	kill "$follower" 2>/dev/null || true
-	exec {fd}<&-
+	unfollow
 	[[ $done ]]
 }
 
@@ -162,7 +162,7 @@ mine() {
 	local i
 	for ((i = 0; i < ${2-1}; i++)); do
 		# shellcheck disable=SC2034 # the caller's
-		MINED=$(on "$1" bb-chain template | bb-mine --to 51 | on "$1" bb-relay | jq -r .id)
+		MINED=$(on "$1" bash -c 'bb-chain template | bb-mine --to 51 | bb-relay' | jq -r .id)
 	done
 }
 

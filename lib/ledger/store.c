@@ -1,8 +1,10 @@
 #include "ledger/store.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <time.h>
 #include <unistd.h>
@@ -59,6 +61,26 @@ bool bb_store_done(struct bb_store *s, enum bb_table t, int err)
 
 /* Environments. */
 
+/* A reader takes a place in the lock, so who may read the file must be let write that, which
+ * umask commonly denies the group. Never opened here: closing it would let go LMDB's locks. */
+static void share_lock(MDB_env *env, const char *path)
+{
+	const mode_t shared = S_IRGRP | S_IWGRP;
+	struct stat data, lock;
+	char *name = NULL;
+	int fd, err = 0;
+
+	if (asprintf(&name, "%s/lock.mdb", path) < 0)
+		return;
+	if (mdb_env_get_fd(env, &fd) == 0 && fstat(fd, &data) == 0 && data.st_mode & S_IRGRP &&
+		lstat(name, &lock) == 0 && S_ISREG(lock.st_mode) &&
+		lock.st_uid == geteuid() && (lock.st_mode & shared) != shared)
+		err = fchmodat(AT_FDCWD, name, (lock.st_mode & 07777) | shared,
+			AT_SYMLINK_NOFOLLOW);
+	(void)err; /* others then cannot read the store, and are told so */
+	free(name);
+}
+
 /* LMDB itself makes no map that is smaller than the file. */
 int bb_env_open(MDB_env **env, const char *path, unsigned flags, size_t map_most)
 {
@@ -73,8 +95,10 @@ int bb_env_open(MDB_env **env, const char *path, unsigned flags, size_t map_most
 		mdb_env_set_maxreaders(*env, MAX_READERS);
 		mdb_env_set_maxdbs(*env, BB_TABLE_COUNT);
 		err = mdb_env_open(*env, path, flags | MDB_NOTLS, BB_STORE_MODE);
-		if (!err)
+		if (!err) {
+			share_lock(*env, path);
 			return 0;
+		}
 		mdb_env_close(*env);
 		*env = NULL;
 		if (size <= map_least || (err != ENOMEM && err != EOVERFLOW && err != EINVAL))

@@ -555,6 +555,96 @@ pay_number() {
 	assert_errors 'length == 1 and (.[0].error | endswith("it is in a block already"))'
 }
 
+# replaces OLD NEW: what BIP 125 asks of a replacement: the same coins among the new one's, and the
+# others all in blocks, a higher fee, and a satoshi more for each virtual byte of its own.
+replaces() {
+	bb-chain tx --full "$2" >new.json
+	jq -c '.vin[] | "\(.txid):\(.vout)"' "$1" | sort >old.spent
+	jq -c '.vin[] | "\(.txid):\(.vout)"' new.json | sort >new.spent
+	[[ -z $(comm -23 old.spent new.spent) ]]
+	jq -e --slurpfile old "$1" --argjson tip "$(bb-chain tip | jq .height)" '.fee >= $old[0].fee + .vsize and
+		all(.vin[]; . as $in | any($old[0].vin[]; .txid == $in.txid and .vout == $in.vout) or
+			.prevout.height <= $tip) and
+		([$old[0].vout[] | {scriptpubkey, value}] - [.vout[] | {scriptpubkey, value}] |
+			length <= 1)' new.json
+}
+
+# low_change: alice pays bob all of one coin but a change of 1,000 satoshi; the payment is in low.json,
+# and its txid is $low.
+low_change() {
+	run -0 bb-wallet send "$(fresh bob)" 4999998859sat --fee-rate 1
+	low=$(sent)
+	bb-chain tx --full "$low" >low.json
+	jq -e '.fee == 141 and any(.vout[]; .value == 1000)' low.json
+}
+
+@test "bump adds a coin where the change does not suffice" {
+	rich
+	low_change
+	run -0 bb-wallet bump "$low" # it does
+	assert_json '.fee == 282'
+	replaces low.json "$(sent)"
+	jq -e '(.vin | length) == 1 and (.vout | length) == 2' new.json
+	mv new.json low.json
+	run -0 --separate-stderr bb-wallet bump "$(sent)" --fee-rate 20
+	assert_stderr ""
+	replaces low.json "$(sent)"
+	jq -e '(.vin | length) == 2 and (.vout | length) == 2 and .fee - 20 * .vsize < 21' new.json
+	fee=$(jq .fee <<<"$output")
+	run -0 bb-chain mempool
+	[[ ${#lines[@]} == 1 ]]
+	dig 1
+	has alice $((10000000000 - 4999998859 - fee)) 0 0
+	has bob 4999998859 0 0
+}
+
+# another_coin: alice has one more, from a block as others make them, who have not heard of what waits.
+another_coin() {
+	bb-chain export | bb-chain -d other import - >/dev/null
+	BB_DIR=other command mine 1 --to "$(fresh alice)" >/dev/null
+	BB_DIR=other command mine 100 --to 51 >/dev/null
+	bb-chain -d other export | bb-chain import - >/dev/null
+}
+
+@test "bump adds one to a payment of all there was" {
+	rich
+	run -0 bb-wallet send "$(fresh bob)" all --fee-rate 1
+	bb-chain tx --full "$(sent)" >all.json
+	run -1 --separate-stderr bb-wallet bump "$(sent)"
+	assert_errors 'length == 1 and .[0].tool == "bb-mktx" and (.[0].error | startswith("not enough money"))'
+	another_coin
+	[[ $(bb-chain mempool | jq -r .txid) == "$(jq -r .txid all.json)" ]]
+	run -0 bb-wallet bump "$(jq -r .txid all.json)"
+	replaces all.json "$(sent)"
+	jq -e '(.vin | length) == 3 and (.vout | length) == 2' new.json
+}
+
+@test "bump adds neither what waits nor what is immature, and is refused then" {
+	rich
+	dig 1 alice
+	low_change
+	bb-wallet send "$(fresh bob)" 1btc
+	bb-chain mempool >before
+	run -1 --separate-stderr bb-wallet bump "$low" --fee-rate 20
+	assert_errors 'length == 1 and (.[0].error | startswith("not enough money: short of"))'
+	assert_output ""
+	[[ $(bb-chain mempool) == "$(<before)" && ! -e node/wallets/alice/in-flight ]]
+}
+
+@test "bump adds one where the change, left to the fee, were too little of a raise" {
+	rich
+	eight=()
+	for _ in {1..8}; do eight+=("$(fresh bob)" 6btc); done
+	# Of 389 virtual bytes, 358 without its change of 340 satoshi, which would pay 2 a byte.
+	run -0 bb-wallet send "${eight[@]}" "$(fresh bob)" 199999271sat --fee-rate 1
+	assert_json '.fee == 389'
+	bb-chain tx --full "$(sent)" >many.json
+	jq -e '(.vin | length) == 1 and any(.vout[]; .value == 340)' many.json
+	run -0 bb-wallet bump "$(sent)"
+	replaces many.json "$(sent)"
+	jq -e '(.vin | length) == 2' new.json
+}
+
 # Encryption.
 
 @test "an encrypted wallet pays with its passphrase only, and is watched without" {

@@ -15,6 +15,7 @@
 #include "fuzz.h"
 #include "ledger/ledger.h"
 #include "ledger/coinshash.h"
+#include "ledger/store_inside.h"
 #include "ledger/verify.h"
 
 enum { CHAIN_NOW = 1700000000, CHAIN_TXS = 4, CHAIN_INPUTS = 3, CHAIN_OUTPUTS = 4 };
@@ -163,6 +164,17 @@ static inline struct bb_outpoint chain_output(
 	return o;
 }
 
+/* The block that is known to begin with; its header alone. */
+static inline void chain_genesis(struct chain_block *b, const struct bb_network *n)
+{
+	struct bb_buf bytes = {0};
+
+	DEMAND(bb_put_genesis(&bytes, n));
+	DEMAND(bb_header_parse(&b->block.header, BB_SPAN(bytes.data, BB_HEADER_SIZE)));
+	bb_header_hash(b->id, &b->block.header);
+	bb_buf_free(&bytes);
+}
+
 /* Folders. */
 
 static char chain_folder[] = "/dev/shm/bb-fuzz-chain-XXXXXX";
@@ -201,6 +213,42 @@ static inline void chain_make_store(struct bb_store *s, const struct bb_network 
 	mdb_env_set_flags(s->env, MDB_NOSYNC, 1);
 }
 
+/* Entries. */
+
+/* The one of that number, copied. */
+static inline bool chain_entry(struct bb_buf *key, struct bb_buf *value, struct bb_store *s,
+	enum bb_table t, size_t number)
+{
+	const uint64_t count = bb_store_count(s, t);
+	struct bb_cursor c;
+	bool more;
+
+	if (!count || !bb_cursor_open(&c, s, t))
+		return false;
+	more = bb_cursor_first(&c);
+	for (number %= count; more && number; number--)
+		more = bb_cursor_next(&c);
+	if (more) {
+		bb_put(key, c.key.data, c.key.len);
+		bb_put(value, c.value.data, c.value.len);
+	}
+	bb_cursor_close(&c);
+	return more;
+}
+
+static inline void chain_put_entry(
+	struct bb_store *s, enum bb_table t, struct bb_span key, struct bb_span value)
+{
+	if (key.len && key.len < 400)
+		bb_store_put(s, t, key, value);
+}
+
+static inline void lay_over(struct bb_buf *b, size_t at, struct bb_span bytes)
+{
+	for (size_t i = 0; i < bytes.len && at + i < b->len; i++)
+		b->data[at + i] = bytes.data[i];
+}
+
 /* Verdicts. */
 
 static inline enum bb_outcome chain_give(
@@ -236,6 +284,7 @@ static inline void chain_flush(struct bb_ledger *l)
 {
 	bb_coins_flush(&l->coins);
 	bb_rows_flush(&l->rows);
+	bb_script_rows_flush(l->store);
 	if (l->store->flat.dirty) {
 		bb_store_set_number(l->store, "file", l->store->flat.file);
 		bb_store_set_number(l->store, "end", l->store->flat.end);

@@ -219,17 +219,6 @@ static void step(struct bb_ledger *l, struct bb_reader *r)
 
 /* The store: a few blocks of one coinbase each. */
 
-static void read_genesis(void)
-{
-	struct bb_buf bytes = {0};
-
-	DEMAND(bb_put_genesis(&bytes, &network));
-	DEMAND(bb_header_parse(&blocks[0].block.header, BB_SPAN(bytes.data, BB_HEADER_SIZE)));
-	bb_header_hash(blocks[0].id, &blocks[0].block.header);
-	bb_buf_free(&bytes);
-	block_count = 1;
-}
-
 static void prepare(void)
 {
 	struct bb_ledger l;
@@ -237,7 +226,8 @@ static void prepare(void)
 
 	network = chain_network();
 	chain_make_store(&store, &network);
-	read_genesis();
+	chain_genesis(&blocks[0], &network);
+	block_count = 1;
 	DEMAND(bb_ledger_open(&l, &why, &store, &network, 1 << 20));
 	l.now = CHAIN_NOW;
 	while (block_count < BASE) {

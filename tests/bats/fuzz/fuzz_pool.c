@@ -449,37 +449,6 @@ static struct bb_span get_bytes(struct bb_reader *r)
 	return bb_get_span(r, len < bb_left(r) ? len : bb_left(r));
 }
 
-static bool get_entry(struct bb_buf *key, struct bb_buf *value, enum bb_table t, size_t number)
-{
-	const uint64_t count = bb_store_count(&store, t);
-	struct bb_cursor c;
-	bool more;
-
-	if (!count || !bb_cursor_open(&c, &store, t))
-		return false;
-	more = bb_cursor_first(&c);
-	for (number %= count; more && number; number--)
-		more = bb_cursor_next(&c);
-	if (more) {
-		bb_put(key, c.key.data, c.key.len);
-		bb_put(value, c.value.data, c.value.len);
-	}
-	bb_cursor_close(&c);
-	return more;
-}
-
-static void put(enum bb_table t, struct bb_span key, struct bb_span value)
-{
-	if (key.len && key.len < 400)
-		bb_store_put(&store, t, key, value);
-}
-
-static void lay_over(struct bb_buf *b, size_t at, struct bb_span bytes)
-{
-	for (size_t i = 0; i < bytes.len && at + i < b->len; i++)
-		b->data[at + i] = bytes.data[i];
-}
-
 /* A table, an entry, what: 0 another value; 1 it is gone; 2 over its value; 3 over its key; 4 a
  * new one; 5 the value of another. */
 static void change(struct bb_reader *r)
@@ -492,18 +461,18 @@ static void change(struct bb_reader *r)
 
 	if (what == 4) {
 		const struct bb_span new_key = get_bytes(r);
-		put(t, new_key, get_bytes(r));
-	} else if (get_entry(&key, &value, t, number)) {
+		chain_put_entry(&store, t, new_key, get_bytes(r));
+	} else if (chain_entry(&key, &value, &store, t, number)) {
 		bb_store_del(&store, t, buf_span(&key));
 		if (what == 0)
-			put(t, buf_span(&key), get_bytes(r));
+			chain_put_entry(&store, t, buf_span(&key), get_bytes(r));
 		if (what == 2 || what == 3) {
 			const size_t at = bb_get_u8(r);
 			lay_over(what == 2 ? &value : &key, at, get_bytes(r));
-			put(t, buf_span(&key), buf_span(&value));
+			chain_put_entry(&store, t, buf_span(&key), buf_span(&value));
 		}
-		if (what == 5 && get_entry(&k, &more, t, bb_get_u8(r)))
-			put(t, buf_span(&key), buf_span(&more));
+		if (what == 5 && chain_entry(&k, &more, &store, t, bb_get_u8(r)))
+			chain_put_entry(&store, t, buf_span(&key), buf_span(&more));
 	}
 	bb_buf_free(&key);
 	bb_buf_free(&value);
@@ -546,21 +515,13 @@ static void damage(struct bb_ledger *l, struct bb_reader *r)
 	DEMAND(!whole || memcmp(before, after, 32) == 0);
 	ask(l);
 	take_steps(l, r);
+	chain_flush(l);
+	forgive();
 	verify();
 	damaged = false;
 }
 
 /* The store: a few blocks of one coinbase each. */
-
-static void read_genesis(void)
-{
-	struct bb_buf bytes = {0};
-
-	DEMAND(bb_put_genesis(&bytes, &network));
-	DEMAND(bb_header_parse(&blocks[0].block.header, BB_SPAN(bytes.data, BB_HEADER_SIZE)));
-	bb_header_hash(blocks[0].id, &blocks[0].block.header);
-	bb_buf_free(&bytes);
-}
 
 static void prepare(void)
 {
@@ -571,7 +532,7 @@ static void prepare(void)
 	network.halving_interval = 1000;
 	chain_make_store(&store, &network);
 	mdb_env_set_flags(store.pool_env, MDB_NOSYNC, 1);
-	read_genesis();
+	chain_genesis(&blocks[0], &network);
 	block_count = 1;
 	DEMAND(bb_ledger_open(&l, &why, &store, &network, 1 << 20));
 	l.now = CHAIN_NOW;

@@ -128,38 +128,6 @@ static struct bb_span get_bytes(struct bb_reader *r)
 	return bb_get_span(r, len < bb_left(r) ? len : bb_left(r));
 }
 
-/* The entry of that number, copied. */
-static bool get_entry(struct bb_buf *key, struct bb_buf *value, enum bb_table t, size_t number)
-{
-	const uint64_t count = bb_store_count(&store, t);
-	struct bb_cursor c;
-	bool more;
-
-	if (!count || !bb_cursor_open(&c, &store, t))
-		return false;
-	more = bb_cursor_first(&c);
-	for (number %= count; more && number; number--)
-		more = bb_cursor_next(&c);
-	if (more) {
-		bb_put(key, c.key.data, c.key.len);
-		bb_put(value, c.value.data, c.value.len);
-	}
-	bb_cursor_close(&c);
-	return more;
-}
-
-static void lay_over(struct bb_buf *b, size_t at, struct bb_span bytes)
-{
-	for (size_t i = 0; i < bytes.len && at + i < b->len; i++)
-		b->data[at + i] = bytes.data[i];
-}
-
-static void put(enum bb_table t, struct bb_span key, struct bb_span value)
-{
-	if (key.len && key.len < 400)
-		bb_store_put(&store, t, key, value);
-}
-
 static void change_file(struct bb_reader *r)
 {
 	const off_t at = bb_get_le16(r);
@@ -187,20 +155,20 @@ static void change(struct bb_reader *r)
 	what = bb_get_u8(r) % 6;
 	if (what == 4) {
 		const struct bb_span k = get_bytes(r);
-		put(t, k, get_bytes(r));
-	} else if (get_entry(&key, &value, t, number)) {
+		chain_put_entry(&store, t, k, get_bytes(r));
+	} else if (chain_entry(&key, &value, &store, t, number)) {
 		bb_store_del(&store, t, buf_span(&key));
 		if (what == 0)
-			put(t, buf_span(&key), get_bytes(r));
+			chain_put_entry(&store, t, buf_span(&key), get_bytes(r));
 		if (what == 2 || what == 3) {
 			const size_t at = bb_get_u8(r);
 			lay_over(what == 2 ? &value : &key, at, get_bytes(r));
-			put(t, buf_span(&key), buf_span(&value));
+			chain_put_entry(&store, t, buf_span(&key), buf_span(&value));
 		}
 		if (what == 5) {
 			struct bb_buf k = {0};
-			if (get_entry(&k, &more, t, bb_get_le16(r)))
-				put(t, buf_span(&key), buf_span(&more));
+			if (chain_entry(&k, &more, &store, t, bb_get_le16(r)))
+				chain_put_entry(&store, t, buf_span(&key), buf_span(&more));
 			bb_buf_free(&k);
 		}
 	}
@@ -376,19 +344,9 @@ static void make_block(size_t i, size_t prev, int64_t spent_from)
 	chain_finish(b, &network);
 }
 
-static void read_genesis(void)
-{
-	struct bb_buf bytes = {0};
-
-	DEMAND(bb_put_genesis(&bytes, &network));
-	DEMAND(bb_header_parse(&blocks[0].block.header, BB_SPAN(bytes.data, BB_HEADER_SIZE)));
-	bb_header_hash(blocks[0].id, &blocks[0].block.header);
-	bb_buf_free(&bytes);
-}
-
 static void make_blocks(void)
 {
-	read_genesis();
+	chain_genesis(&blocks[0], &network);
 	for (size_t i = 1; i <= CHAIN; i++)
 		make_block(i, i - 1, i > 3 ? (int64_t)i - 3 : -1);
 	make_block(SIDE, CHAIN - 2, 1);

@@ -37,6 +37,16 @@ def victim(*args, **more):
                             env=dict(os.environ, ASAN_OPTIONS=sanitizer), **more)
 
 
+def killed(process):
+    """It is now; what it had printed."""
+    process.kill()
+    rest = process.stdout.read()
+    process.wait()
+    process.stdout.close()
+    process.stdin.close()
+    return rest
+
+
 def tip_of(folder):
     """None where there is no store yet."""
     done = bb(folder, "tip", stderr=subprocess.DEVNULL)
@@ -136,12 +146,7 @@ class Crashes:
                     break
             if readable:
                 printed += os.read(process.stdout.fileno(), 65536)
-        process.kill()
-        printed += process.stdout.read()
-        process.wait()
-        process.stdout.close()
-        process.stdin.close()
-        return printed
+        return printed + killed(process)
 
     def right(self, verdict, index, again):
         block, good, tip = self.chain.lines[index]

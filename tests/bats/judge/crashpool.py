@@ -21,7 +21,7 @@ import time
 import build
 from bitcoin import Reader, Tx, sha256d
 from build import Block, Draft
-from crash import VERIFIED, bb, victim
+from crash import VERIFIED, bb, killed, victim
 from harness import BIN, Table
 
 NOW = build.GENESIS_TIME + 10**8
@@ -194,12 +194,7 @@ class Pool:
                     break
             if readable:
                 printed += os.read(process.stdout.fileno(), 65536)
-        process.kill()
-        printed += process.stdout.read()
-        process.wait()
-        process.stdout.close()
-        process.stdin.close()
-        return printed
+        return printed + killed(process)
 
     def told(self, line):
         if line["type"] != "verdict":

@@ -16,7 +16,6 @@ again, or is impossible. And every few steps:
 import json
 import os
 import random
-import signal
 import subprocess
 import sys
 
@@ -25,6 +24,7 @@ from bitcoin import Reader, Tx, sha256d
 from build import Builder, Coin
 from crash import bb
 from harness import BIN, Table
+from live import Live
 from scripts import kinds
 
 # Of a thousand steps so many at least are what a day is made of, or it has tested nothing.
@@ -69,36 +69,17 @@ class DayBuilder(Builder):
 
 
 class Ledger:
-    """A live `bb-chain run`, spoken to line by line."""
+    """A store, and its live writer."""
 
     def __init__(self, folder, options):
-        self.folder, self.options, self.process = folder, options, None
+        self.folder, self.options = folder, options
         self.start()
 
     def start(self):
-        self.process = subprocess.Popen(
-            [os.path.join(BIN, "bb-chain"), "-d", self.folder, "run", *self.options],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self.live = Live(self.folder, *self.options)
 
     def say(self, line):
-        """The verdict; events that come between are read from the store."""
-        self.process.stdin.write(json.dumps(line).encode() + b"\n")
-        self.process.stdin.flush()
-        while True:
-            answer = self.process.stdout.readline()
-            if not answer:
-                raise RuntimeError("bb-chain run died over " + json.dumps(line)[:200])
-            answer = json.loads(answer)
-            if answer["type"] == "verdict":
-                return answer
-
-    def stop(self, kill=False):
-        if kill:
-            self.process.send_signal(signal.SIGKILL)
-        self.process.stdin.close()
-        self.process.stdout.read()
-        self.process.wait()
-        self.process.stdout.close()
+        return self.live.say(line)
 
     def lines(self, *verb, **more):
         done = bb(self.folder, *verb, **more)
@@ -481,7 +462,7 @@ class Day:
         self.abandoned = {}
 
     def restart(self):
-        self.ledger.stop(kill=self.rng.random() < 0.5)
+        self.ledger.live.end(kill=self.rng.random() < 0.5)
         self.ledger.start()
         self.tally("restarts")
 
@@ -513,7 +494,7 @@ def main():
     for n in range(1, steps + 1):
         day.step(n)
     day.look()
-    day.ledger.stop()
+    day.ledger.live.end()
     table.row("enough of everything")
     for what, count in sorted(day.count.items()):
         print("%7d %s" % (count, what))

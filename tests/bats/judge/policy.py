@@ -19,6 +19,7 @@ from blockrules import hash160
 from build import COIN, FINAL
 from crash import bb
 from harness import BIN
+from live import Live
 
 NOW = build.GENESIS_TIME + 10**8
 TRUE = b"\x00\x20" + sha256(b"\x51")  # P2WSH of OP_TRUE: anybody can spend it
@@ -119,7 +120,7 @@ class World:
 
     def __init__(self, *options, folder="store", node=None):
         self.folder, self.options, self.node = folder, list(options), node
-        self.now, self.process, self.count = NOW, None, 0
+        self.now, self.count = NOW, 0
         self.start()
         self.tip = build.genesis()
         self.coins, self.since = [], 0
@@ -131,15 +132,10 @@ class World:
         self.coins = outs(fan)[::-1]
 
     def start(self):
-        self.process = subprocess.Popen(
-            [os.path.join(BIN, "bb-chain"), "-d", self.folder, "run", "--now", str(self.now),
-             *self.options], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self.live = Live(self.folder, "--now", str(self.now), *self.options)
 
     def stop(self):
-        self.process.stdin.close()
-        self.process.stdout.read()
-        equal(self.process.wait() in (0, 1), True, "status of run")
-        self.process.stdout.close()
+        equal(self.live.end() in (0, 1), True, "status of run")
 
     def again(self, seconds=0, options=()):
         """A new start, so much later."""
@@ -150,15 +146,7 @@ class World:
         self.start()
 
     def say(self, line):
-        self.process.stdin.write(json.dumps(line).encode() + b"\n")
-        self.process.stdin.flush()
-        while True:
-            answer = self.process.stdout.readline()
-            if not answer:
-                raise SystemExit("bb-chain run died over " + json.dumps(line)[:200])
-            answer = json.loads(answer)
-            if answer["type"] == "verdict":
-                return answer
+        return self.live.say(line)
 
     def ask(self, *verb, lines=()):
         policy = [o for o in self.options if o != "--trust-marks"]

@@ -164,6 +164,7 @@ static void set_policy(struct chain *c, const char *setting)
 
 	if (!bb_policy_set(&c->policy, &why, setting))
 		tool_usage(&tool, "--policy %s: %s", setting, why);
+	c->own_rules = true;
 }
 
 /* One option of our own; its bit. What --from says depends on the verb. */
@@ -172,7 +173,10 @@ static unsigned take_option(struct chain *c, int opt)
 	switch (opt) {
 	case 'j': c->threads = tool_threads(&tool, optarg); return BIT(OPT_JOBS);
 	case OPT_CACHE: c->cache = (size_t)number("--cache", 1 << 20) << 20; break;
-	case OPT_NOW: c->now = number("--now", INT64_MAX); break;
+	case OPT_NOW:
+		c->now = number("--now", INT64_MAX);
+		c->own_rules = true;
+		break;
 	case OPT_TRUST_MARKS: c->trust_marks = true; break;
 	case OPT_FROM: c->offers = optarg; break;
 	case OPT_TO: c->to = number("--to", INT32_MAX); break;

@@ -224,7 +224,7 @@ static int hand_in(struct run *r)
 	const int fd = connect_to_node(r);
 
 	bb_sandbox_enter(*r->in.files ? BB_SANDBOX_READER : BB_SANDBOX_FILTER);
-	return relaytool_lines(&r->in, &r->out, fd);
+	return relaytool_lines(&r->in, &r->out, fd, RELAYTOOL_ORPHANS);
 }
 
 int main(int argc, char **argv)

@@ -14,6 +14,7 @@
 #include "base/hex.h"
 #include "base/sandbox.h"
 #include "fault.h"
+#include "relaysock.h"
 
 void chain_error(struct chain *c, uint64_t line, enum bb_status status, const char *fmt, ...)
 {
@@ -51,18 +52,40 @@ bool chain_failed(struct chain *c)
 	return true;
 }
 
-void chain_open(struct chain *c, enum bb_store_mode mode)
+bool chain_open_to(char why[BB_STORE_MESSAGE], struct chain *c, enum bb_store_mode mode)
 {
-	char why[BB_STORE_MESSAGE];
-
 	if (!c->dir)
 		tool_die(c->tool, BB_CALLER, "no directory: neither -d, $BB_DIR nor $HOME");
 	fault_catch(c->tool->name, &c->store);
 	if (!bb_store_open(&c->store, why, c->dir, mode, &c->network))
-		tool_die(c->tool, BB_SYSTEM, "%s", why);
+		return false;
 	fault_watch(&c->store);
 	bb_sandbox_enter(BB_SANDBOX_READER |
 			 (mode == BB_STORE_READ ? BB_SANDBOX_STORE : BB_SANDBOX_STORE_WRITER));
+	return true;
+}
+
+void chain_open(struct chain *c, enum bb_store_mode mode)
+{
+	char why[BB_STORE_MESSAGE];
+
+	if (!chain_open_to(why, c, mode))
+		tool_die(c->tool, BB_SYSTEM, "%s", why);
+}
+
+bool chain_is_made(const struct chain *c)
+{
+	char path[PATH_MAX];
+
+	return c->dir && snprintf(path, sizeof(path), "%s/chain/data.mdb", c->dir) < PATH_MAX &&
+	       access(path, F_OK) == 0;
+}
+
+int chain_node(const struct chain *c)
+{
+	char why[RELAYSOCK_WHY];
+
+	return c->dir ? relaysock_connect_unix(why, c->dir, "relay.sock") : -1;
 }
 
 void chain_close(struct chain *c)

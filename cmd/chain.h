@@ -24,6 +24,7 @@ struct chain {
 	int64_t now;	  /* -1: the clock's */
 	size_t cache;	  /* bytes for coins in memory */
 	bool prevouts, full, follow, hash, muhash, trust_marks, stats, watch, confirmed;
+	bool own_rules;	    /* --now or --policy was given */
 	int target;	    /* blocks, of fee-rate */
 	const char *offers; /* the file of template --from; NULL: the mempool */
 	struct bb_policy policy;
@@ -64,6 +65,13 @@ int chain_template(struct chain *c);
 /* Open the store, or exit with status 3 and the reason; then give up what the verb does not
  * need. */
 void chain_open(struct chain *c, enum bb_store_mode mode);
+/* The same, but false with the reason where it cannot be opened. */
+bool chain_open_to(char why[BB_STORE_MESSAGE], struct chain *c, enum bb_store_mode mode);
+/* Is there a store? */
+bool chain_is_made(const struct chain *c);
+/* A connection to the node that runs in the store's folder, at its socket for tools
+ * (relaysock.h); -1: none answers there. */
+int chain_node(const struct chain *c);
 /* An error line about a record or an argument (line 0), raising the status. */
 void chain_error(struct chain *c, uint64_t line, enum bb_status status, const char *fmt, ...)
 	__attribute__((format(printf, 4, 5)));

@@ -12,7 +12,6 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "blkfile.h"
 #include "clock.h"
@@ -315,7 +314,7 @@ static void judge(struct intake *k, struct arrival *a)
 		wait_for_parent(m, a);
 	} else {
 		intake_take(k, a);
-		if (!a->why && a->kind == ARRIVAL_BLOCK && m->waiting.count)
+		if (!a->why && a->kind == LEDGERLINE_BLOCK && m->waiting.count)
 			take_children(m, a->block.id);
 	}
 	turn(m);
@@ -480,12 +479,9 @@ static bool may_be_ours(struct import *m, uint32_t number, bool tell)
 /* A new store for blocks of another network would but stand in the way of the right call. */
 static bool worth_a_store(struct import *m)
 {
-	char data[PATH_MAX];
 	bool ours = false;
 
-	if (!m->chain->dir ||
-		snprintf(data, sizeof(data), "%s/chain/data.mdb", m->chain->dir) >= PATH_MAX ||
-		access(data, F_OK) == 0)
+	if (!m->chain->dir || chain_is_made(m->chain))
 		return true;
 	for (size_t i = 0; i < m->count && !ours; i++)
 		ours = may_be_ours(m, (uint32_t)i, false);
@@ -493,6 +489,20 @@ static bool worth_a_store(struct import *m)
 		may_be_ours(m, (uint32_t)i, true);
 	m->file.read = 0;
 	return ours;
+}
+
+/* It writes its own way, so that no node can do it for it. */
+static void open_store(struct chain *c)
+{
+	char why[BB_STORE_MESSAGE];
+
+	if (chain_open_to(why, c, BB_STORE_ALONE))
+		return;
+	if (chain_node(c) >= 0)
+		tool_die(c->tool, BB_SYSTEM,
+			"%s; import needs the store alone: stop the node first (bb-node stop)",
+			why);
+	tool_die(c->tool, BB_SYSTEM, "%s", why);
 }
 
 int chain_import(struct chain *c)
@@ -508,9 +518,12 @@ int chain_import(struct chain *c)
 	m.file.magic = m.old.magic = c->network.magic;
 	find_files(&m);
 	progress_count(&m.progress, c->tool->name, "blocks", total_size(&m));
-	if (m.count && worth_a_store(&m) && intake_open(&m.intake, BB_STORE_ALONE)) {
-		import_all(&m);
-		close_intake(&m);
+	if (m.count && worth_a_store(&m)) {
+		open_store(c);
+		if (intake_open(&m.intake)) {
+			import_all(&m);
+			close_intake(&m);
+		}
 	}
 	if (m.count && !m.intake.records && !c->in.status)
 		chain_error(c, 0, BB_NO, "no input");

@@ -110,29 +110,35 @@ static const char *prepare_block_line(struct arrival *a, const struct bb_json *d
 	return why;
 }
 
+static const char *prepare_order(struct arrival *a, const struct bb_json *doc)
+{
+	const struct bb_json *id = bb_json_find(doc, "id");
+
+	return id && id->type == BB_JSON_STRING && chain_hash(a->target, id->text)
+		       ? NULL
+		       : "id is not a hash";
+}
+
 static const char *prepare_line(struct arrival *a)
 {
 	const struct bb_span text = BB_SPAN(a->text.data, a->text.len);
-	const struct bb_json *doc, *from;
+	const bool marks = a->intake->chain->trust_marks;
+	const struct bb_json *doc;
 	const char *why;
 
-	doc = bb_json_parse(&a->arena, &why, text);
+	doc = ledgerline_read(&a->kind, &a->from, &why, &a->arena, text, a->intake->orders);
 	if (!doc)
-		return tool_is_hex(text) ? "malformed JSON (hex goes through bb-decode first)"
-					 : why;
-	if ((from = bb_json_get(doc, "from")))
-		a->from = from->raw;
-	if (bb_line_is_block(doc))
-		return prepare_block_line(a, doc);
-	if (arrivaltx_is(doc)) {
-		const bool marks = a->intake->chain->trust_marks;
-		a->kind = ARRIVAL_TX;
+		return why;
+	switch (a->kind) {
+	case LEDGERLINE_BLOCK: return prepare_block_line(a, doc);
+	case LEDGERLINE_TX:
 		return arrivaltx_read(&a->tx, &why, &a->arena, doc, marks) ? NULL : why;
+	case LEDGERLINE_HEADER:
+		return bb_header_from_json(&a->header, &why, &a->arena, doc) ? NULL : why;
+	case LEDGERLINE_INVALIDATE:
+	case LEDGERLINE_RECONSIDER: break;
 	}
-	if (!bb_line_is_header(doc))
-		return "neither a transaction, a package, a block nor a header";
-	a->kind = ARRIVAL_HEADER;
-	return bb_header_from_json(&a->header, &why, &a->arena, doc) ? NULL : why;
+	return prepare_order(a, doc);
 }
 
 void intake_prepare(struct arrival *a)
@@ -296,7 +302,7 @@ static bool take_block(struct intake *k, struct arrival *a)
 	struct bb_verdict v;
 	enum bb_outcome r;
 
-	if (!(a->kind == ARRIVAL_HEADER
+	if (!(a->kind == LEDGERLINE_HEADER
 			    ? bb_ledger_add_header(&v, &r, &k->ledger, &a->header)
 			    : bb_ledger_add_block(&v, &r, &k->ledger, &a->block, mark)))
 		return false;
@@ -330,10 +336,28 @@ static bool take_package(struct intake *k, struct arrival *a)
 	return true;
 }
 
+static bool take_order(struct intake *k, struct arrival *a)
+{
+	struct bb_verdict v;
+	enum bb_outcome r;
+
+	if (!(a->kind == LEDGERLINE_INVALIDATE
+			    ? bb_ledger_invalidate(&v, &r, &k->ledger, a->target)
+			    : bb_ledger_reconsider(&v, &r, &k->ledger, a->target)))
+		return false;
+	intake_tell(k, a, &v, r);
+	return true;
+}
+
 static bool take(struct intake *k, struct arrival *a)
 {
-	if (a->kind != ARRIVAL_TX)
-		return take_block(k, a);
+	switch (a->kind) {
+	case LEDGERLINE_BLOCK:
+	case LEDGERLINE_HEADER: return take_block(k, a);
+	case LEDGERLINE_INVALIDATE:
+	case LEDGERLINE_RECONSIDER: return take_order(k, a);
+	case LEDGERLINE_TX: break;
+	}
 	k->waiting += a->text.len / 2; /* most of it is hex */
 	return a->tx.package ? take_package(k, a) : take_tx(k, a);
 }
@@ -441,14 +465,13 @@ static bool start_team(struct intake *k)
 	return true;
 }
 
-bool intake_open(struct intake *k, enum bb_store_mode mode)
+bool intake_open(struct intake *k)
 {
 	struct chain *c = k->chain;
 	const char *why;
 
 	if (!k->judge)
 		k->judge = intake_take;
-	chain_open(c, mode);
 	if (k->events)
 		k->told = last_event(&c->store);
 	if (!bb_ledger_open(&k->ledger, &why, &c->store, &c->network, c->cache)) {

@@ -8,9 +8,8 @@
 
 #include "arrivaltx.h"
 #include "chain.h"
+#include "ledgerline.h"
 #include "team.h"
-
-enum arrival_kind { ARRIVAL_BLOCK, ARRIVAL_HEADER, ARRIVAL_TX /* or a package */ };
 
 /* One on its way. */
 struct arrival {
@@ -24,13 +23,14 @@ struct arrival {
 	const char *why;    /* NULL, or why it is malformed */
 
 	/* When it is ready. */
-	enum arrival_kind kind;
+	enum ledgerline kind;
 	struct bb_header header;
 	struct arrivaltx tx;
 	struct bb_incoming block;
 	bool marked; /* a block */
 	struct bb_known_scripts mark;
-	struct bb_span from; /* raw, or empty */
+	struct bb_span from;	  /* raw, or empty */
+	unsigned char target[32]; /* of an order: the block */
 
 	/* Private. */
 	struct intake *intake;
@@ -44,6 +44,7 @@ struct intake {
 	struct chain *chain;
 	bool events;	   /* told behind each commit */
 	bool refused_only; /* of verdicts, tell these; what is malformed is an error */
+	bool orders;	   /* lines may invalidate and reconsider */
 	/* Judges one that is ready; NULL: intake_take. */
 	void (*judge)(struct intake *k, struct arrival *a);
 	void *arg;
@@ -63,9 +64,9 @@ struct intake {
 	uint64_t told; /* the last event */
 };
 
-/* Opens the store and the ledger, starts the threads; false when one failed, which is then
- * told. */
-bool intake_open(struct intake *k, enum bb_store_mode mode);
+/* Opens the ledger in the store, which is open to write, and starts the threads; false when one
+ * failed, which is then told. */
+bool intake_open(struct intake *k);
 /* A place for the next one; judges older ones when there is none. */
 struct arrival *intake_room(struct intake *k);
 /* What was put there is on its way. */

@@ -35,7 +35,7 @@ struct connection *relayconn_add(struct relayhub *h, enum kind kind)
 	c->hub = h;
 	c->kind = kind;
 	c->number = ++h->last_number;
-	c->lines.max = kind == PEER ? BB_PEER_LINE_MAX : h->o->max_line;
+	c->lines.max = kind == PEER ? BB_HELLO_LINE_MAX : h->o->max_line;
 	bucket = &h->bucket[c->number % BUCKETS];
 	c->next = *bucket;
 	*bucket = c;
@@ -172,12 +172,28 @@ static void count_input(struct connection *c)
 
 /* Lines that come. */
 
+static void bound_lines(struct connection *c)
+{
+	bufferevent_setwatermark(c->bev, EV_READ, 0, c->lines.max + READ_AT_ONCE);
+}
+
+/* What it says may make the next line a longer one. */
+static void take_peer_line(struct connection *c, struct bb_span line)
+{
+	const size_t max = c->lines.max;
+
+	bb_hub_peer_line(c->hub->hub, c->number, line);
+	c->lines.max = bb_hub_line_max(c->hub->hub, c->number);
+	if (c->lines.max != max)
+		bound_lines(c);
+}
+
 static void deliver(struct connection *c, struct bb_span line)
 {
 	struct relayhub *h = c->hub;
 
 	if (c->kind == PEER)
-		bb_hub_peer_line(h->hub, c->number, line);
+		take_peer_line(c, line);
 	else if (c->kind == TOOL)
 		bb_hub_tool_line(h->hub, c->number, line);
 	else if (line.data)
@@ -291,7 +307,7 @@ bool relayconn_wrap(struct connection *c, evutil_socket_t fd)
 	bufferevent_setcb(c->bev, on_read, on_write, on_event, c);
 	bufferevent_set_max_single_read(c->bev, READ_AT_ONCE);
 	bufferevent_set_max_single_write(c->bev, READ_AT_ONCE);
-	bufferevent_setwatermark(c->bev, EV_READ, 0, c->lines.max + READ_AT_ONCE);
+	bound_lines(c);
 	return true;
 }
 
@@ -301,8 +317,12 @@ static bool greet(struct connection *c)
 
 	if (c->kind == PEER)
 		return bb_hub_connected(h->hub, c->number, &c->at, c->outbound);
+	if (c->kind == TOOL && !bb_hub_tool_connected(h->hub, c->number))
+		return false;
+	if (c->kind == TOOL && c->local)
+		bb_hub_tool_trusted(h->hub, c->number);
 	if (c->kind == TOOL)
-		return bb_hub_tool_connected(h->hub, c->number);
+		return true;
 	h->chain = c;
 	bb_hub_chain_up(h->hub);
 	return true;
@@ -398,7 +418,7 @@ static void io_chain(void *hub, struct bb_span lines)
 	queue(((struct relayhub *)hub)->chain, lines);
 }
 
-static void io_connect(void *hub, const struct bb_net_address *to)
+static bool io_connect(void *hub, const struct bb_net_address *to)
 {
 	const struct timeval most = {.tv_sec = CONNECT_S};
 	struct relayhub *h = hub;
@@ -407,13 +427,14 @@ static void io_connect(void *hub, const struct bb_net_address *to)
 	const socklen_t len = relaysock_sockaddr(&sa, to);
 
 	if (!c)
-		return; /* the address is tried again in its time */
+		return false;
 	c->at = *to;
 	c->outbound = c->connecting = true;
 	if (!len || !relayconn_wrap(c, -1) ||
 		bufferevent_set_timeouts(c->bev, NULL, &most) != 0 ||
 		bufferevent_socket_connect(c->bev, (struct sockaddr *)&sa, (int)len) != 0)
 		break_off(c);
+	return true;
 }
 
 struct bb_hub_io relayconn_io(struct relayhub *h)

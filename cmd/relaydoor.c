@@ -39,6 +39,7 @@ static void on_accept(struct evconnlistener *socket, evutil_socket_t fd, struct 
 		return;
 	}
 	h->tools += c->kind == TOOL;
+	c->local = from->sa_family == AF_UNIX;
 	if (!relaysock_address(&c->at, from))
 		snprintf(c->at.host, sizeof(c->at.host), "local");
 	else

@@ -28,6 +28,7 @@ struct connection {
 	struct relayline lines;
 	size_t held; /* bytes of input */
 	bool outbound, connecting;
+	bool local;   /* came over a Unix socket, whose mode says who may */
 	bool paused;  /* not read from */
 	bool ended;   /* nothing more will come */
 	bool told;    /* the hub knows that */

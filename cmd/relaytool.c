@@ -7,7 +7,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "base/json.h"
+#include "bitcoin/judge.h"
+#include "ledgerline.h"
 
 enum {
 	WINDOW = 1 << 20, /* bytes handed in and not answered */
@@ -17,20 +18,22 @@ enum {
 
 /* A line that was handed in. */
 struct handed {
-	uint64_t number; /* here; the node counts for itself */
-	size_t bytes;
+	uint64_t number; /* here; the node counts for itself; 0: none */
+	size_t bytes;	 /* of the window, until its verdict is printed */
 	bool answered;
+	struct bb_buf verdict; /* kept until those before it have theirs */
 };
 
 struct handing {
 	struct bb_lines *in;
 	struct bb_sink *out;
 	int fd;
-	struct handed *lines; /* not answered, in order; the first is the node's line `first` */
+	unsigned failures;
+	struct handed *lines; /* not printed, in order; the first is the node's line `first` */
 	uint64_t first;
 	size_t at, count, room; /* of lines: where they begin, how many, places */
 	size_t unanswered;	/* of them */
-	size_t bytes;		/* of the unanswered */
+	size_t bytes;		/* of all of them */
 	struct bb_buf going, coming;
 	size_t gone_to; /* of `going`, sent */
 	size_t seen;	/* of `coming`: no LF up to there */
@@ -56,8 +59,10 @@ static void let_sigpipe(const struct sigaction *before, const struct bb_sink *ou
 
 /* Lines that were handed in. */
 
-static bool add_handed(struct handing *h, size_t bytes)
+static struct handed *add_handed(struct handing *h, uint64_t number, size_t bytes)
 {
+	struct handed *l;
+
 	if (h->at + h->count == h->room && h->at > h->room / 2) {
 		memmove(h->lines, h->lines + h->at, h->count * sizeof(*h->lines));
 		h->at = 0;
@@ -66,39 +71,51 @@ static bool add_handed(struct handing *h, size_t bytes)
 		const size_t room = h->room ? 2 * h->room : 64;
 		struct handed *lines = realloc(h->lines, room * sizeof(*lines));
 		if (!lines)
-			return false;
+			return NULL;
 		h->lines = lines;
 		h->room = room;
 	}
-	h->lines[h->at + h->count++] = (struct handed){h->in->number, bytes, false};
+	l = &h->lines[h->at + h->count++];
+	*l = (struct handed){.number = number, .bytes = bytes};
 	h->unanswered++;
 	h->bytes += bytes;
-	return true;
+	return l;
 }
 
-/* The one that the node calls `line`, which has its answer now; NULL: nobody asked. */
-static const struct handed *answer(struct handing *h, uint64_t line)
+/* The one that the node calls `line`, which waits for its answer; NULL: nobody asked. */
+static struct handed *find_asked(struct handing *h, uint64_t line)
 {
 	struct handed *l;
 
 	if (line < h->first || line - h->first >= h->count)
 		return NULL;
 	l = &h->lines[h->at + (line - h->first)];
-	if (l->answered)
-		return NULL;
-	l->answered = true;
-	h->unanswered--;
-	h->bytes -= l->bytes;
-	return l;
+	return l->answered ? NULL : l;
 }
 
-static void forget_answered(struct handing *h)
+static void print(struct handing *h, struct handed *l)
 {
+	h->out->buf.failed |= l->verdict.failed;
+	bb_put(&h->out->buf, l->verdict.data, l->verdict.len);
+	bb_buf_free(&l->verdict);
+}
+
+/* What has its verdict now; in order, so that one that comes early waits. */
+static void answered(struct handing *h, struct handed *l, enum bb_status status)
+{
+	l->answered = true;
+	l->bytes += l->verdict.len;
+	h->bytes += l->verdict.len;
+	h->unanswered--;
+	bb_lines_status(h->in, status);
 	while (h->count && h->lines[h->at].answered) {
-		h->at++;
+		print(h, &h->lines[h->at]);
+		h->bytes -= h->lines[h->at++].bytes;
 		h->first++;
 		h->count--;
 	}
+	if (h->in->fail_fast && h->in->status)
+		h->stop = true;
 }
 
 /* What the node says. */
@@ -110,50 +127,48 @@ static void put_numbered(struct bb_buf *out, const struct bb_json *doc, uint64_t
 
 	bb_json_open(&w, '{');
 	for (const struct bb_json *v = doc->child; v; v = v->next) {
-		bb_json_key_span(&w, v->key);
-		if (bb_span_is(v->key, "line"))
-			bb_json_i64(&w, (int64_t)number);
-		else
-			bb_json_raw(&w, v->raw);
+		const bool line = bb_span_is(v->key, "line");
+		if (!line)
+			bb_json_member_raw(&w, v);
+		else if (number)
+			bb_json_member_i64(&w, "line", (int64_t)number);
 	}
 	bb_json_close(&w, '}');
 	bb_json_end_line(&w);
 }
 
-static void put_verdict(struct handing *h, const struct bb_json *doc, uint64_t line,
-	uint64_t number, struct bb_span raw)
+static enum bb_status status_of(const struct handing *h, const struct bb_json *doc)
 {
 	const struct bb_json *valid = bb_json_find(doc, "valid");
-	const bool good = valid && valid->type == BB_JSON_BOOL && valid->truth &&
-			  !bb_json_is(bb_json_find(doc, "result"), "orphan");
 
 	if (bb_json_is(bb_json_find(doc, "error"), "malformed-line"))
-		bb_lines_status(h->in, BB_CALLER);
-	else if (!good)
-		bb_lines_status(h->in, BB_NO);
-	if (number == line) {
-		bb_put(&h->out->buf, raw.data, raw.len);
-		bb_put_u8(&h->out->buf, '\n');
-	} else {
-		put_numbered(&h->out->buf, doc, number);
-	}
+		return BB_CALLER;
+	if (!valid || valid->type != BB_JSON_BOOL || !valid->truth)
+		return BB_NO;
+	return h->failures & RELAYTOOL_ORPHANS &&
+			       bb_json_is(bb_json_find(doc, "result"), "orphan")
+		       ? BB_NO
+		       : BB_OK;
 }
 
 static void take_answer(struct handing *h, struct bb_span raw)
 {
 	const char *why;
 	const struct bb_json *doc = bb_json_parse(&h->arena, &why, raw);
-	const struct handed *l = NULL;
+	struct handed *l = NULL;
 	int64_t line;
 
 	if (doc && bb_json_int(&line, bb_json_find(doc, "line"), 1, INT64_MAX))
-		l = answer(h, (uint64_t)line);
+		l = find_asked(h, (uint64_t)line);
+	if (l && l->number == (uint64_t)line) {
+		bb_put(&l->verdict, raw.data, raw.len);
+		bb_put_u8(&l->verdict, '\n');
+	} else if (l) {
+		put_numbered(&l->verdict, doc, l->number);
+	}
 	if (l)
-		put_verdict(h, doc, (uint64_t)line, l->number, raw);
-	forget_answered(h);
+		answered(h, l, status_of(h, doc));
 	bb_arena_reset(&h->arena);
-	if (h->in->fail_fast && h->in->status)
-		h->stop = true;
 }
 
 static void take_answers(struct handing *h)
@@ -229,23 +244,23 @@ static bool goes_on(const struct handing *h)
 
 static void tell_lost(struct handing *h)
 {
-	char why[128];
+	const uint64_t from = h->unanswered ? h->lines[h->at].number : 0;
+	char why[128] = "the node went away";
 
-	forget_answered(h);
-	if (!h->unanswered) {
-		bb_lines_report(h->in, 0, BB_SYSTEM, "the node went away", BB_SPAN(NULL, 0));
-		return;
-	}
-	snprintf(why, sizeof(why),
-		"the node went away: %zu line%s without a verdict, from here on", h->unanswered,
-		h->unanswered == 1 ? "" : "s");
-	bb_lines_report(h->in, h->lines[h->at].number, BB_SYSTEM, why, BB_SPAN(NULL, 0));
+	if (h->unanswered && !from)
+		snprintf(why, sizeof(why), "the node went away without a verdict");
+	else if (h->unanswered)
+		snprintf(why, sizeof(why),
+			"the node went away: %zu line%s without a verdict, from here on",
+			h->unanswered, h->unanswered == 1 ? "" : "s");
+	bb_lines_report(h->in, from, BB_SYSTEM, why, BB_SPAN(NULL, 0));
 }
 
-static int finish(struct handing *h, bool ended)
+/* Verdicts that had come early are told even where those before them never will be. */
+static void end(struct handing *h, bool ended)
 {
-	int status;
-
+	for (size_t i = 0; i < h->count; i++)
+		print(h, &h->lines[h->at + i]);
 	if (h->gone && (h->unanswered || !ended))
 		tell_lost(h);
 	bb_sink_flush(h->out);
@@ -255,8 +270,6 @@ static int finish(struct handing *h, bool ended)
 	bb_buf_free(&h->going);
 	bb_buf_free(&h->coming);
 	bb_arena_free(&h->arena);
-	status = bb_lines_close(h->in, h->out);
-	return status;
 }
 
 /* While there is no input: what the node says is printed at once. When the node has gone, no
@@ -267,43 +280,112 @@ static void idle(void *handing)
 
 	while (goes_on(h) && !turn(h, h->in->fd, -1))
 		;
-	if (!goes_on(h))
-		exit(finish(h, false));
+	if (goes_on(h))
+		return;
+	end(h, false);
+	exit(bb_lines_close(h->in, h->out));
 }
 
-static void hand_in(struct handing *h, struct bb_span line)
+static struct handed *no_memory(struct handing *h, uint64_t number)
 {
-	if (!add_handed(h, line.len + 1)) {
-		bb_lines_report(
-			h->in, h->in->number, BB_SYSTEM, "out of memory", BB_SPAN(NULL, 0));
-		h->stop = true;
-		return;
-	}
+	bb_lines_report(h->in, number, BB_SYSTEM, "out of memory", BB_SPAN(NULL, 0));
+	h->stop = true;
+	return NULL;
+}
+
+/* The next of the node's lines; an empty one it counts, and says nothing of it. */
+static struct handed *hand_in(struct handing *h, uint64_t number, struct bb_span line)
+{
+	struct handed *l = add_handed(h, number, line.len + 1);
+
+	if (!l)
+		return no_memory(h, number);
 	bb_put(&h->going, line.data, line.len);
 	bb_put_u8(&h->going, '\n');
-	if (h->going.failed) {
-		h->going.len = h->gone_to = 0;
-		h->gone = true;
-	}
+	if (!h->going.failed)
+		return l;
+	h->going.len = h->gone_to = 0;
+	return no_memory(h, number);
+}
+
+/* What the ledger would call malformed is told here, as the ledger tells it: no line of the
+ * input is anything else to the node, neither a question nor an order. */
+static void refuse(struct handing *h, const char *why, struct bb_span from)
+{
+	struct bb_verdict v = {.error = "malformed-line"};
+	struct handed *l = hand_in(h, h->in->number, BB_SPAN(NULL, 0));
+
+	if (!l)
+		return;
+	strncat(v.detail, why, sizeof(v.detail) - 1);
+	bb_put_verdict(&l->verdict, &v, h->in->number, from, false);
+	answered(h, l, BB_CALLER);
+	bb_sink_turn(h->out);
+}
+
+static void too_long(void *handing)
+{
+	refuse(handing, "line too long", BB_SPAN(NULL, 0));
+}
+
+static bool is_far_ahead(const struct handing *h)
+{
+	return h->bytes > WINDOW || (h->in->fail_fast && h->unanswered);
+}
+
+static void take_line(struct handing *h, struct bb_span line)
+{
+	enum ledgerline kind;
+	struct bb_span from;
+	const char *why;
+
+	if (ledgerline_read(&kind, &from, &why, &h->arena, line, false))
+		hand_in(h, h->in->number, line);
+	else
+		refuse(h, why, from);
+	bb_arena_reset(&h->arena);
 	if (h->going.len >= SEND_SIZE)
 		turn(h, -1, 0);
-	while (goes_on(h) && h->bytes > WINDOW)
+	while (goes_on(h) && is_far_ahead(h))
 		turn(h, -1, -1);
 }
 
-int relaytool_lines(struct bb_lines *in, struct bb_sink *out, int fd)
+static void begin(struct handing *h)
 {
-	struct handing h = {.in = in, .out = out, .fd = fd, .first = 1};
+	hold_sigpipe(&h->pipe);
+	h->first = 1;
+}
+
+static void await_verdicts(struct handing *h)
+{
+	while (goes_on(h) && h->unanswered)
+		turn(h, -1, -1);
+}
+
+int relaytool_lines(struct bb_lines *in, struct bb_sink *out, int fd, unsigned failures)
+{
+	struct handing h = {.in = in, .out = out, .fd = fd, .failures = failures};
 	struct bb_span line;
 
-	hold_sigpipe(&h.pipe);
+	begin(&h);
 	in->idle = idle;
+	in->too_long = too_long;
 	in->arg = &h;
 	while (goes_on(&h) && bb_lines_read(in, &line))
-		hand_in(&h, line);
-	while (goes_on(&h) && h.unanswered)
-		turn(&h, -1, -1);
-	return finish(&h, !h.unanswered);
+		take_line(&h, line);
+	await_verdicts(&h);
+	end(&h, !h.unanswered);
+	return bb_lines_close(in, out);
+}
+
+void relaytool_order(struct bb_lines *in, struct bb_sink *out, int fd, struct bb_span line)
+{
+	struct handing h = {.in = in, .out = out, .fd = fd};
+
+	begin(&h);
+	hand_in(&h, 0, line);
+	await_verdicts(&h);
+	end(&h, !h.unanswered);
 }
 
 bool relaytool_say(int fd, const char *line)

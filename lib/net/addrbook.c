@@ -1,11 +1,11 @@
 #include "net/addrbook.h"
 
-#include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "base/json.h"
 #include "crypto/curve.h"
+#include "net/sorted.h"
 
 enum {
 	NAMED_WAIT_S = 1, /* before the second try; doubles with each failure */
@@ -44,90 +44,11 @@ struct ban {
 	char why[WHY_MAX + 1];
 };
 
-/* Pointers sorted by what they point to. */
-struct sorted {
-	void **item;
-	size_t count, room;
-	int (*order)(const void *a, const void *b);
-};
-
 struct bb_addrbook {
-	struct sorted known, sources, bans;
+	struct bb_sorted known, sources, bans;
 	uint64_t random;
 	int64_t now; /* the latest that was told */
 };
-
-/* Sorted pointers. */
-
-/* Where it is, or where it would be. */
-static size_t place_of(const struct sorted *s, const void *key, bool *there)
-{
-	size_t low = 0, high = s->count;
-
-	*there = false;
-	while (low < high) {
-		const size_t middle = (low + high) / 2;
-		const int order = s->order(s->item[middle], key);
-		if (order == 0) {
-			*there = true;
-			return middle;
-		}
-		if (order < 0)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
-}
-
-static void *find(const struct sorted *s, const void *key)
-{
-	bool there;
-	const size_t i = place_of(s, key, &there);
-
-	return there ? s->item[i] : NULL;
-}
-
-/* A copy of what is not there yet; NULL: memory. */
-static void *insert(struct sorted *s, const void *item, size_t size)
-{
-	bool there;
-	const size_t i = place_of(s, item, &there);
-	void *copy;
-
-	if (s->count == s->room) {
-		const size_t room = s->room ? 2 * s->room : 64;
-		void **more = realloc(s->item, room * sizeof(*more));
-		if (!more)
-			return NULL;
-		s->item = more;
-		s->room = room;
-	}
-	if (!(copy = malloc(size)))
-		return NULL;
-	memcpy(copy, item, size);
-	memmove(s->item + i + 1, s->item + i, (s->count - i) * sizeof(*s->item));
-	s->item[i] = copy;
-	s->count++;
-	return copy;
-}
-
-static void take_out(struct sorted *s, void *item)
-{
-	bool there;
-	const size_t i = place_of(s, item, &there);
-
-	s->count--;
-	memmove(s->item + i, s->item + i + 1, (s->count - i) * sizeof(*s->item));
-	free(item);
-}
-
-static void free_sorted(struct sorted *s)
-{
-	for (size_t i = 0; i < s->count; i++)
-		free(s->item[i]);
-	free(s->item);
-}
 
 static int by_address(const void *a, const void *b)
 {
@@ -167,9 +88,9 @@ void bb_addrbook_free(struct bb_addrbook *b)
 {
 	if (!b)
 		return;
-	free_sorted(&b->known);
-	free_sorted(&b->sources);
-	free_sorted(&b->bans);
+	bb_sorted_free(&b->known);
+	bb_sorted_free(&b->sources);
+	bb_sorted_free(&b->bans);
 	free(b);
 }
 
@@ -189,163 +110,22 @@ static void hear_time(struct bb_addrbook *b, int64_t now)
 		b->now = now;
 }
 
-/* Hosts and ports. */
-
-bool bb_host_normal(char out[BB_HOST_MAX + 1], const char *host)
-{
-	/* ::ffff:a.b.c.d is a.b.c.d. */
-	static const unsigned char mapped[12] = {[10] = 0xff, 0xff};
-	unsigned char ip[16];
-
-	if (inet_pton(AF_INET, host, ip) == 1)
-		return inet_ntop(AF_INET, ip, out, BB_HOST_MAX + 1);
-	if (inet_pton(AF_INET6, host, ip) != 1)
-		return false;
-	if (memcmp(ip, mapped, sizeof(mapped)) == 0)
-		return inet_ntop(AF_INET, ip + 12, out, BB_HOST_MAX + 1);
-	return inet_ntop(AF_INET6, ip, out, BB_HOST_MAX + 1);
-}
-
-/* Can there be a node at this IP address at all? Not at none, a group's, or everybody's. */
-static bool is_one_host(const char *host)
-{
-	static const unsigned char none[16];
-	unsigned char ip[16];
-
-	if (inet_pton(AF_INET, host, ip) == 1)
-		return ip[0] != 0 && ip[0] < 224;
-	return inet_pton(AF_INET6, host, ip) == 1 && ip[0] != 0xff &&
-	       memcmp(ip, none, sizeof(none)) != 0;
-}
-
-static bool is_public4(const unsigned char ip[4])
-{
-	return ip[0] != 10 && ip[0] != 127 && !(ip[0] == 100 && (ip[1] & 0xc0) == 64) &&
-	       !(ip[0] == 169 && ip[1] == 254) && !(ip[0] == 172 && (ip[1] & 0xf0) == 16) &&
-	       !(ip[0] == 192 && ip[1] == 168);
-}
-
-/* RFC 1122, 1918, 3927, 4193, 4291, 6598. */
-bool bb_host_public(const char *host)
-{
-	static const unsigned char loopback[16] = {[15] = 1};
-	unsigned char ip[16];
-
-	if (inet_pton(AF_INET, host, ip) == 1)
-		return is_public4(ip);
-	return inet_pton(AF_INET6, host, ip) == 1 && (ip[0] & 0xfe) != 0xfc &&
-	       !(ip[0] == 0xfe && (ip[1] & 0xc0) == 0x80) &&
-	       memcmp(ip, loopback, sizeof(loopback)) != 0;
-}
-
-void bb_host_site(char out[BB_HOST_MAX + 1], const char *host)
-{
-	unsigned char ip[16];
-
-	if (inet_pton(AF_INET6, host, ip) != 1 || !bb_host_public(host)) {
-		snprintf(out, BB_HOST_MAX + 1, "%s", host);
-		return;
-	}
-	memset(ip + 8, 0, 8);
-	if (!inet_ntop(AF_INET6, ip, out, BB_HOST_MAX + 1))
-		out[0] = '\0';
-}
-
-bool bb_host_same_site(const char *a, const char *b)
-{
-	char of_a[BB_HOST_MAX + 1], of_b[BB_HOST_MAX + 1];
-
-	bb_host_site(of_a, a);
-	bb_host_site(of_b, b);
-	return strcmp(of_a, of_b) == 0;
-}
-
-/* A name as the DNS has them, and container networks with their underscores, in lower case. */
-static bool host_name(char out[BB_HOST_MAX + 1], const char *text, size_t len)
-{
-	enum { NAME_MAX_BYTES = 253 };
-
-	if (!len || len > NAME_MAX_BYTES || text[0] == '-' || text[0] == '.')
-		return false;
-	for (size_t i = 0; i < len; i++) {
-		char c = text[i];
-		if (c >= 'A' && c <= 'Z')
-			c = (char)(c - 'A' + 'a');
-		if ((c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '-' && c != '.' &&
-			c != '_')
-			return false;
-		out[i] = c;
-	}
-	out[len] = '\0';
-	return true;
-}
-
-static bool any_host(char out[BB_HOST_MAX + 1], const char *text, size_t len)
-{
-	char copy[BB_HOST_MAX + 1];
-
-	if (len > BB_HOST_MAX || memchr(text, '\0', len))
-		return false;
-	memcpy(copy, text, len);
-	copy[len] = '\0';
-	return bb_host_normal(out, copy) || host_name(out, copy, len);
-}
-
-static bool port_of(uint16_t *out, const char *text)
-{
-	unsigned long port = 0;
-
-	for (const char *c = text; *c; c++) {
-		if (*c < '0' || *c > '9' || c - text > 4)
-			return false;
-		port = 10 * port + (unsigned long)(*c - '0');
-	}
-	*out = (uint16_t)port;
-	return port && port <= UINT16_MAX;
-}
-
-bool bb_endpoint_parse(struct bb_net_address *out, const char *text, uint16_t default_port)
-{
-	const char *host = text, *end, *port;
-
-	*out = (struct bb_net_address){.port = default_port};
-	if (*text == '[') {
-		host++;
-		/* Brackets are for what has colons itself. */
-		if (!(end = strchr(host, ']')) || !memchr(host, ':', (size_t)(end - host)))
-			return false;
-		port = end + 1;
-		if (*port && *port != ':')
-			return false;
-	} else {
-		/* Several colons without brackets: an IPv6 address alone. */
-		port = strchr(text, ':');
-		if (!port || strchr(port + 1, ':'))
-			port = text + strlen(text);
-		end = port;
-	}
-	if (*port && !port_of(&out->port, port + 1))
-		return false;
-	return out->port && any_host(out->host, host, (size_t)(end - host));
-}
-
 /* Addresses. */
 
 static struct known *find_known(const struct bb_addrbook *b, const struct bb_net_address *a)
 {
 	struct known key = {.at = {.port = a->port}};
 
-	if (!bb_host_normal(key.at.host, a->host) &&
-		!host_name(key.at.host, a->host, strlen(a->host)))
+	if (!bb_host_normal(key.at.host, a->host) && !bb_host_name(key.at.host, a->host))
 		return NULL;
-	return find(&b->known, &key);
+	return bb_sorted_find(&b->known, &key);
 }
 
 static void forget(struct bb_addrbook *b, struct known *k)
 {
 	if (k->from && --k->from->known == 0)
-		take_out(&b->sources, k->from);
-	take_out(&b->known, k);
+		bb_sorted_del(&b->sources, k->from);
+	bb_sorted_del(&b->known, k);
 }
 
 /* Make room: forget the worst of a few taken at random, if it was never reached. Whoever sends
@@ -373,7 +153,7 @@ static struct source *find_source(const struct bb_addrbook *b, const char *host)
 	struct source key;
 
 	snprintf(key.host, sizeof(key.host), "%s", host);
-	return find(&b->sources, &key);
+	return bb_sorted_find(&b->sources, &key);
 }
 
 static struct source *add_source(struct bb_addrbook *b, const char *host)
@@ -381,7 +161,7 @@ static struct source *add_source(struct bb_addrbook *b, const char *host)
 	struct source key = {0};
 
 	snprintf(key.host, sizeof(key.host), "%s", host);
-	return insert(&b->sources, &key, sizeof(key));
+	return bb_sorted_add(&b->sources, &key, sizeof(key));
 }
 
 /* One more in the book. `from`: who told, to be counted; NULL: a person, the file. */
@@ -395,11 +175,11 @@ static bool add_known(struct bb_addrbook *b, const struct known *k, const char *
 	/* What a person names there is room for in any case. */
 	if (b->known.count >= BB_ADDRBOOK_MAX && !evict(b) && !k->named)
 		return false;
-	if (!(added = insert(&b->known, k, sizeof(*k))))
+	if (!(added = bb_sorted_add(&b->known, k, sizeof(*k))))
 		return false;
 	/* Only now: the one who told last may have been the evicted one's source, and gone. */
 	if (from && !(source = find_source(b, from)) && !(source = add_source(b, from))) {
-		take_out(&b->known, added);
+		bb_sorted_del(&b->known, added);
 		return false;
 	}
 	if ((added->from = source))
@@ -414,15 +194,15 @@ bool bb_addrbook_add(
 	const bool ip = bb_host_normal(k.at.host, a->host);
 
 	hear_time(b, now);
-	if (!a->port || (ip && !is_one_host(k.at.host)) ||
-		(!ip && (from || !host_name(k.at.host, a->host, strlen(a->host)))))
+	if (!a->port || (ip && !bb_host_is_one(k.at.host)) ||
+		(!ip && (from || !bb_host_name(k.at.host, a->host))))
 		return false;
 	/* Nobody outside has a say in whom we call within our own network. */
 	if (from && bb_host_public(from) && !bb_host_public(k.at.host))
 		return false;
 	if (k.at.time > now)
 		k.at.time = now;
-	if (!(old = find(&b->known, &k)))
+	if (!(old = bb_sorted_find(&b->known, &k)))
 		return add_known(b, &k, from);
 	if (k.at.time > old->at.time) {
 		old->at.time = k.at.time;
@@ -451,7 +231,7 @@ static int64_t banned_until(const struct bb_addrbook *b, const char *host)
 	struct ban key, *ban;
 
 	bb_host_site(key.host, host);
-	ban = find(&b->bans, &key);
+	ban = bb_sorted_find(&b->bans, &key);
 	return ban ? ban->until : 0;
 }
 
@@ -597,10 +377,10 @@ static void ban_host(struct bb_addrbook *b, const char *host, int64_t until, str
 	struct ban key = {.until = until}, *ban;
 	char normal[BB_HOST_MAX + 1];
 
-	if (!any_host(normal, host, strlen(host)))
+	if (!bb_host_any(normal, host))
 		return;
 	bb_host_site(key.host, normal);
-	if ((ban = find(&b->bans, &key))) {
+	if ((ban = bb_sorted_find(&b->bans, &key))) {
 		if (until > ban->until) {
 			ban->until = until;
 			set_why(ban, why);
@@ -609,8 +389,8 @@ static void ban_host(struct bb_addrbook *b, const char *host, int64_t until, str
 	}
 	set_why(&key, why);
 	if (b->bans.count >= BB_BANS_MAX)
-		take_out(&b->bans, soonest(b));
-	insert(&b->bans, &key, sizeof(key));
+		bb_sorted_del(&b->bans, soonest(b));
+	bb_sorted_add(&b->bans, &key, sizeof(key));
 }
 
 void bb_addrbook_ban(struct bb_addrbook *b, const char *host, int64_t until, const char *why)
@@ -623,10 +403,10 @@ static struct ban *find_ban(const struct bb_addrbook *b, const char *host)
 	char normal[BB_HOST_MAX + 1];
 	struct ban key;
 
-	if (!any_host(normal, host, strlen(host)))
+	if (!bb_host_any(normal, host))
 		return NULL;
 	bb_host_site(key.host, normal);
-	return find(&b->bans, &key);
+	return bb_sorted_find(&b->bans, &key);
 }
 
 bool bb_addrbook_banned(struct bb_addrbook *b, const char *host, int64_t now)
@@ -635,18 +415,9 @@ bool bb_addrbook_banned(struct bb_addrbook *b, const char *host, int64_t now)
 
 	hear_time(b, now);
 	if (ban && ban->until <= now) {
-		take_out(&b->bans, ban);
+		bb_sorted_del(&b->bans, ban);
 		ban = NULL;
 	}
-	return ban;
-}
-
-bool bb_addrbook_unban(struct bb_addrbook *b, const char *host)
-{
-	struct ban *ban = find_ban(b, host);
-
-	if (ban)
-		take_out(&b->bans, ban);
 	return ban;
 }
 
@@ -676,7 +447,7 @@ static bool load_peer(struct bb_addrbook *b, const struct bb_json *line)
 	int64_t port, fails;
 
 	if (!bb_get_ascii(host, sizeof(host), bb_json_find(line, "host")) ||
-		!bb_host_normal(k.at.host, host) || !is_one_host(k.at.host) ||
+		!bb_host_normal(k.at.host, host) || !bb_host_is_one(k.at.host) ||
 		!bb_json_int(&port, bb_json_find(line, "port"), 1, UINT16_MAX) ||
 		!services(&k.at.services, line) || !number(&k.at.time, line, "time") ||
 		!number(&k.tried, line, "tried") || !number(&k.reached, line, "reached") ||
@@ -684,7 +455,7 @@ static bool load_peer(struct bb_addrbook *b, const struct bb_json *line)
 		return false;
 	k.at.port = (uint16_t)port;
 	k.fails = fails < UINT16_MAX ? (unsigned)fails : UINT16_MAX;
-	return find(&b->known, &k) || add_known(b, &k, NULL);
+	return bb_sorted_find(&b->known, &k) || add_known(b, &k, NULL);
 }
 
 static bool load_ban(struct bb_addrbook *b, const struct bb_json *line)
@@ -695,7 +466,7 @@ static bool load_ban(struct bb_addrbook *b, const struct bb_json *line)
 	int64_t until;
 
 	if (!bb_get_ascii(text, sizeof(text), bb_json_find(line, "host")) ||
-		!any_host(host, text, strlen(text)) ||
+		!bb_host_any(host, text) ||
 		!bb_json_int(&until, bb_json_find(line, "until"), 0, INT64_MAX))
 		return false;
 	if (why && why->type == BB_JSON_STRING)

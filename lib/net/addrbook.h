@@ -9,7 +9,7 @@
  */
 
 #include "base/bytes.h"
-#include "net/message.h"
+#include "net/host.h"
 
 enum {
 	BB_ADDRBOOK_MAX = 4096,
@@ -24,18 +24,6 @@ void bb_addrbook_free(struct bb_addrbook *b);
 /* Lines that cannot be read are passed over and counted. Names are not saved, and not read. */
 size_t bb_addrbook_load(struct bb_addrbook *b, struct bb_span text);
 void bb_addrbook_save(struct bb_buf *out, const struct bb_addrbook *b);
-
-/* An IP address: its canonical form; false: it is none. */
-bool bb_host_normal(char out[BB_HOST_MAX + 1], const char *host);
-/* An IP address that means the same host everywhere: not this machine's, a private network's or
- * a link's. */
-bool bb_host_public(const char *host);
-/* Who has it has as many more as he likes: of a public IPv6 address the /64, else the address.
- */
-void bb_host_site(char out[BB_HOST_MAX + 1], const char *host);
-bool bb_host_same_site(const char *a, const char *b);
-/* "host:port", "[v6]:port", or a host alone with the default port. */
-bool bb_endpoint_parse(struct bb_net_address *out, const char *text, uint16_t default_port);
 
 /* Heard of. `from`: the host that told; NULL: a person, for whom names are allowed. Times from
  * the future are taken down to `now`. False: it is not one to keep (not routable from elsewhere
@@ -61,6 +49,5 @@ size_t bb_addrbook_sample(struct bb_net_address *out, size_t most, struct bb_add
 /* Bans are of sites. */
 void bb_addrbook_ban(struct bb_addrbook *b, const char *host, int64_t until, const char *why);
 bool bb_addrbook_banned(struct bb_addrbook *b, const char *host, int64_t now);
-bool bb_addrbook_unban(struct bb_addrbook *b, const char *host);
 
 #endif

@@ -1,5 +1,5 @@
-/* Headers first: what peers say there is goes to the ledger, a header a line, and what becomes
- * of it shows in the tree. Blocks are then asked for along the tree (blocks.c). */
+/* Headers first: what peers say there is goes to the ledger (arrivals.c), and what becomes of
+ * it shows in the tree. Blocks are then asked for along the tree (blocks.c). */
 
 #include <stdlib.h>
 
@@ -10,9 +10,8 @@ bool fetch_new(struct bb_hub *h)
 {
 	struct fetch *f = h->fetch = calloc(1, sizeof(*f));
 
-	return f && bb_seen_init(&f->handed, HANDED_KEPT) &&
-	       bb_seen_init(&f->early, BB_HEADERS_MAX) &&
-	       bb_seen_init(&f->asked, BLOCKS_KEPT) && blocks_new(f);
+	return f && bb_id_table_init(&f->on_the_way) && bb_seen_init(&f->asked, BLOCKS_KEPT) &&
+	       blocks_new(f);
 }
 
 void fetch_free(struct bb_hub *h)
@@ -21,8 +20,7 @@ void fetch_free(struct bb_hub *h)
 
 	if (!f)
 		return;
-	bb_seen_free(&f->handed);
-	bb_seen_free(&f->early);
+	arrivals_free(f);
 	bb_seen_free(&f->asked);
 	blocks_free(f);
 	bb_buf_free(&f->bytes);
@@ -77,7 +75,7 @@ static void ask_from(struct bb_hub *h, struct peer *p, const unsigned char *afte
 
 /* Only one question at a time: peers answer in order, so that whatever it told of meanwhile is
  * in its answer. */
-static void ask_headers(struct bb_hub *h, struct peer *p, const unsigned char *after)
+void fetch_ask_headers(struct bb_hub *h, struct peer *p, const unsigned char *after)
 {
 	struct bb_node best;
 
@@ -141,221 +139,15 @@ void fetch_ready(struct bb_hub *h, struct peer *p)
 
 /* Headers that come. */
 
-struct arrival {
-	struct peer *p;
-	const struct bb_header *header;
-	unsigned char (*id)[32];
-	size_t count;
-};
-
-/* They stand on each other and have the work that they name (Core's CheckHeadersPoW and
- * CheckHeadersAreContinuous). */
-static bool check_headers(struct bb_hub *h, const struct arrival *a)
-{
-	for (size_t i = 0; i < a->count; i++) {
-		bb_header_hash(a->id[i], &a->header[i]);
-		if (!bb_pow_valid(a->id[i], a->header[i].bits, h->c.network)) {
-			hub_blame(h, a->p, BAN_SCORE, "header with invalid proof of work");
-			return false;
-		}
-		if (i && memcmp(a->header[i].prev, a->id[i - 1], 32) != 0) {
-			hub_blame(h, a->p, BAN_SCORE, "non-continuous headers sequence");
-			return false;
-		}
-	}
-	return true;
-}
-
-/* What is known of a hash. */
-enum standing { UNKNOWN, ON_ITS_WAY, IN_TREE, INVALID };
-
-static enum standing look_up(struct bb_node *n, struct bb_hub *h, const unsigned char id[32])
-{
-	if (bb_tree_find(n, h->store, id))
-		return n->status & BB_NODE_BAD ? INVALID : IN_TREE;
-	if (bb_seen_has(&h->refused, id))
-		return INVALID;
-	if (bb_seen_has(&h->fetch->handed, id) && !bb_seen_has(&h->fetch->early, id))
-		return ON_ITS_WAY;
-	return UNKNOWN;
-}
-
-/* A few of them are news on top of what we have not heard of yet: it is asked for that. An
- * answer to this, or to anything else, has to begin at what we have. */
-static void take_unconnected(struct bb_hub *h, const struct arrival *a)
-{
-	struct peer *p = a->p;
-
-	if (p->syncing && a->count <= HEADERS_TOLD)
-		return;
-	p->syncing = false;
-	if (p->unconnected && hub_blame(h, p, 20, "headers that do not connect"))
-		return;
-	p->unconnected = true;
-	ask_headers(h, p, NULL);
-}
-
-/* A chain with little work costs its maker little: its headers are only counted, and when they
- * have shown enough they are asked for again, and go to the ledger. Else nobody could be kept
- * from filling the tree. */
-
-static void add_work(unsigned char total[32], const struct arrival *a)
-{
-	unsigned char one[32] = {0};
-
-	for (size_t i = 0; i < a->count; i++) {
-		if (!i || a->header[i].bits != a->header[i - 1].bits)
-			bb_work_from_bits(one, a->header[i].bits);
-		bb_number_add(total, one);
-	}
-}
-
-/* Is it the network's minimum? And with 144 more blocks like the tip, would it be the tip's?
- * (GetAntiDoSWorkThreshold) */
-static bool is_enough(struct bb_hub *h, const unsigned char work[32])
-{
-	enum { BLOCKS_BELOW = 144 };
-	unsigned char total[32], one[32];
-	struct bb_node tip;
-
-	if (bb_number_compare(work, h->c.network->minimum_chain_work) < 0)
-		return false;
-	if (!bb_tree_tip(&tip, h->store))
-		return true;
-	memcpy(total, work, 32);
-	bb_work_from_bits(one, tip.header.bits);
-	for (int i = 0; i < BLOCKS_BELOW; i++)
-		bb_number_add(total, one);
-	return bb_number_compare(total, tip.work) >= 0;
-}
-
-/* What follows on top of `work`. */
-static void weigh(struct bb_hub *h, const struct arrival *a, const unsigned char work[32])
-{
-	struct peer *p = a->p;
-
-	memmove(p->weighed, work, 32);
-	add_work(p->weighed, a);
-	p->weighed_count += a->count;
-	p->syncing = p->unconnected = false;
-	if (is_enough(h, p->weighed)) {
-		p->proven_count = p->weighed_count;
-		p->weighed_count = 0;
-		ask_headers(h, p, NULL);
-	} else if (a->count == BB_HEADERS_MAX) {
-		memcpy(p->weighed_last, a->id[a->count - 1], 32);
-		ask_headers(h, p, p->weighed_last);
-	} else {
-		p->weighed_count = 0;
-	}
-}
-
-static bool may_come(struct bb_hub *h, const struct arrival *a, const struct bb_node *parent)
-{
-	const unsigned char *last = a->id[a->count - 1];
-	unsigned char total[32];
-	struct bb_node n;
-
-	if (bb_tree_find(&n, h->store, last) || bb_seen_has(&h->fetch->handed, last))
-		return true;
-	memcpy(total, parent->work, 32);
-	add_work(total, a);
-	if (is_enough(h, total))
-		return true;
-	if (a->p->proven_count < a->count)
-		return false;
-	a->p->proven_count -= a->count;
-	return true;
-}
-
-static bool hand_in(struct bb_hub *h, struct peer *p, const struct bb_header *header,
-	const unsigned char id[32])
-{
-	unsigned char bytes[BB_HEADER_SIZE];
-	struct bb_buf b = {.data = bytes, .cap = sizeof(bytes)};
-
-	if (p->headers_in_flight >= HEADERS_A_PEER) {
-		p->more = true;
-		return false;
-	}
-	p->headers_in_flight++;
-	bb_seen_add(&h->fetch->handed, id);
-	bb_put_header(&b, header);
-	hub_to_chain(h, p, BB_MSG_HEADERS, id, BB_SPAN(bytes, sizeof(bytes)));
-	return true;
-}
-
-/* Those that are not known yet. False: what follows an invalid one, and more than it may send
- * at once, is passed over. */
-static bool hand_in_new(struct bb_hub *h, const struct arrival *a)
-{
-	struct bb_node n;
-
-	for (size_t i = 0; i < a->count; i++) {
-		const enum standing s = look_up(&n, h, a->id[i]);
-		if (s == INVALID ||
-			(s == UNKNOWN && !hand_in(h, a->p, &a->header[i], a->id[i])))
-			return false;
-	}
-	return true;
-}
-
-/* There is more where a full message came from; asked for at once, if not too much is on its
- * way. */
-static void go_on(struct bb_hub *h, struct peer *p)
-{
-	p->more = p->headers_in_flight > HEADERS_A_PEER - BB_HEADERS_MAX;
-	if (!p->more)
-		ask_headers(h, p, p->best);
-}
-
-static void take_headers(struct bb_hub *h, const struct arrival *a)
-{
-	const bool full = a->count == BB_HEADERS_MAX;
-	const unsigned char *last = a->id[a->count - 1];
-	struct peer *p = a->p;
-	struct bb_node parent;
-
-	if (!check_headers(h, a))
-		return;
-	switch (look_up(&parent, h, a->header[0].prev)) {
-	case UNKNOWN:
-		if (p->weighed_count && memcmp(a->header[0].prev, p->weighed_last, 32) == 0)
-			weigh(h, a, p->weighed);
-		else
-			take_unconnected(h, a);
-		return;
-	case INVALID: p->syncing = false; return;
-	case IN_TREE:
-		if (may_come(h, a, &parent))
-			break;
-		p->weighed_count = 0;
-		weigh(h, a, parent.work);
-		return;
-	case ON_ITS_WAY: break;
-	}
-	p->syncing = p->unconnected = false;
-	if (!hand_in_new(h, a))
-		return;
-	memcpy(p->best, last, 32);
-	p->lacks = 0;
-	h->fetch->stale = true;
-	if (full)
-		go_on(h, p);
-}
-
 void fetch_headers(struct bb_hub *h, struct peer *p, const struct bb_message *m)
 {
-	struct arrival a = {.p = p, .header = m->headers, .count = m->count};
-
 	if (!m->count || !hub_begin(h)) {
 		p->asked &= !m->count; /* else again, when there is a store */
 		p->syncing = false;
+		arrivals_forget(p);
 		return;
 	}
-	a.id = bb_arena_array(&h->arena, a.count, sizeof(*a.id));
-	if (a.id)
-		take_headers(h, &a);
+	arrivals_take(h, p, m);
 	ask_others(h);
 	blocks_advance(h);
 	hub_end(h);
@@ -365,12 +157,13 @@ void fetch_headers(struct bb_hub *h, struct peer *p, const struct bb_message *m)
 
 static void take_news(struct bb_hub *h, struct peer *p, const unsigned char id[32])
 {
-	struct bb_node n, known;
+	struct bb_chain_point at;
+	struct bb_node known;
 
-	switch (look_up(&n, h, id)) {
+	switch (arrivals_look_up(&at, h, id)) {
 	case IN_TREE:
 		if (!fetch_known_best(&known, h, p) ||
-			bb_number_compare(n.work, known.work) >= 0) {
+			bb_number_compare(at.work, known.work) >= 0) {
 			memcpy(p->best, id, 32);
 			h->fetch->stale = true;
 		}
@@ -379,7 +172,7 @@ static void take_news(struct bb_hub *h, struct peer *p, const unsigned char id[3
 	case UNKNOWN:
 		/* Who was not asked for headers at all will be, in his turn. */
 		if (p->asked)
-			ask_headers(h, p, NULL);
+			fetch_ask_headers(h, p, NULL);
 		break;
 	case INVALID: break;
 	}
@@ -405,18 +198,15 @@ void fetch_inv(struct bb_hub *h, struct peer *p, const struct bb_inv *items, siz
 static void header_verdict(struct bb_hub *h, struct peer *p, const unsigned char id[32],
 	struct bb_span result, struct bb_span error)
 {
+	arrivals_judged(h, id);
 	if (p && p->headers_in_flight)
 		p->headers_in_flight--;
 	if (bb_span_is(result, "accepted") || bb_span_is(result, "duplicate")) {
 		h->fetch->stale = true;
 		if (p)
 			memcpy(p->known, id, 32);
-	} else if (!bb_span_is(result, "refused")) {
-		return;
-	} else if (bb_span_is(error, "time-too-new")) {
-		bb_seen_add(&h->fetch->early, id); /* it may be good in a while */
-	} else {
-		bb_seen_add(&h->refused, id);
+	} else if (bb_span_is(result, "refused") && !bb_span_is(error, "time-too-new")) {
+		bb_seen_add(&h->refused, id); /* of the future: it may be good in a while */
 	}
 }
 
@@ -432,12 +222,25 @@ void fetch_verdict(struct bb_hub *h, const struct bb_owner *who, struct bb_span 
 		return;
 	if (!hub_begin(h))
 		return;
+	if (who->kind == BB_MSG_BLOCK && p &&
+		(bb_span_is(result, "connected") || bb_span_is(result, "side")))
+		p->block_good_ms = h->now_ms;
 	if (who->kind == BB_MSG_BLOCK)
 		blocks_verdict(h, who->id, bb_span_is(result, "refused"), error);
 	if (p && p->more)
-		go_on(h, p);
+		arrivals_go_on(h, p);
 	blocks_advance(h);
 	hub_end(h);
+}
+
+/* The tree's best header may lie on such a branch without being new to it. */
+void fetch_forgive(struct bb_hub *h)
+{
+	struct fetch *f = h->fetch;
+
+	bb_seen_clear(&h->refused);
+	f->best = (struct bb_best_header){0};
+	f->stale = true;
 }
 
 /* Time. */
@@ -445,6 +248,7 @@ void fetch_verdict(struct bb_hub *h, const struct bb_owner *who, struct bb_span 
 void fetch_peer_gone(struct bb_hub *h, struct peer *p)
 {
 	blocks_peer_gone(h, p);
+	arrivals_forget(p);
 	free(p->serve);
 	p->serve = NULL;
 	p->serve_count = p->serve_at = 0;

@@ -1,11 +1,14 @@
 #ifndef BB_NET_FETCH_INSIDE_H
 #define BB_NET_FETCH_INSIDE_H
 
-/* Private to fetch.c (headers), blocks.c (which blocks, of whom) and serve.c (what others ask
- * of ours). What is below is called within a transaction of the store, unless it says else. */
+/* Private to fetch.c (what there is to be asked for), arrivals.c (headers that come), blocks.c
+ * (which blocks, of whom) and serve.c (what others ask of ours). What is below is called within
+ * a transaction of the store, unless it says else. */
 
 #include "ledger/headers.h"
 #include "net/hub_inside.h"
+#include "net/idtable.h"
+#include "net/presync.h"
 
 enum {
 	HEADERS_MS = 30000,		     /* for an answer */
@@ -16,8 +19,7 @@ enum {
 	HEADERS_TOLD = 8,		     /* at once, unasked (MAX_BLOCKS_TO_ANNOUNCE) */
 	TICK_MS = 200,			     /* while something is waited for */
 	SERVE_MS = 10,			     /* until a peer may have taken what it was given */
-	HANDED_KEPT = 65536,
-	BLOCKS_KEPT = 8192, /* hashes remembered */
+	BLOCKS_KEPT = 8192,		     /* hashes remembered */
 };
 
 /* A block that is missing on the way to the best header. */
@@ -31,9 +33,8 @@ struct wanted {
 
 struct fetch {
 	struct bb_best_header best;
-	struct bb_seen handed; /* headers that went to the ledger */
-	struct bb_seen early;  /* of them, those refused for being of the future */
-	struct bb_seen asked;  /* blocks, ever */
+	struct bb_id_table on_the_way; /* arrivals.c: headers that the ledger has not judged */
+	struct bb_seen asked;	       /* blocks, ever */
 	struct wanted *window, *next_window; /* BLOCKS_AHEAD each; in order of height */
 	struct bb_missing_block *missing;
 	size_t count;	   /* in the window */
@@ -64,6 +65,24 @@ static inline uint64_t fetch_since(const struct bb_hub *h, uint64_t ms)
 
 /* The last header of a peer that is in the tree and not known to be invalid. */
 bool fetch_known_best(struct bb_node *out, struct bb_hub *h, struct peer *p);
+/* For the headers that follow `after`, which may not be in the tree; NULL: what we have not.
+ * Not while an answer is due. */
+void fetch_ask_headers(struct bb_hub *h, struct peer *p, const unsigned char *after);
+
+/* arrivals.c */
+
+enum standing { UNKNOWN, ON_ITS_WAY, IN_TREE, INVALID };
+/* What is known of a hash. *at, unless NULL: where it stands, of one in the tree or on its way.
+ */
+enum standing arrivals_look_up(
+	struct bb_chain_point *at, struct bb_hub *h, const unsigned char id[32]);
+void arrivals_take(struct bb_hub *h, struct peer *p, const struct bb_message *m);
+/* More of them may be on their way now. */
+void arrivals_go_on(struct bb_hub *h, struct peer *p);
+/* The ledger has judged it. Without a transaction, as those that follow. */
+void arrivals_judged(struct bb_hub *h, const unsigned char id[32]);
+void arrivals_forget(struct peer *p);
+void arrivals_free(struct fetch *f);
 
 /* blocks.c */
 

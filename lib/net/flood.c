@@ -1,41 +1,22 @@
-/* Transactions that come: each is asked for from one peer at a time, and handed to the ledger
- * once. */
+/* Transactions that come: each is asked for from one peer at a time (asks.c), and handed to the
+ * ledger once. */
 
-#include "net/hub_inside.h"
+#include "net/flood_inside.h"
 
 #include <stddef.h>
 #include <stdlib.h>
 
 #include "ledger/pool.h"
-#include "net/idtable.h"
 
 enum {
 	REFUSED_MAX = 120000, /* as Core's filter of recent rejects */
 	ORPHANS_MAX = 10000,
 	ORPHANS_MS = 300000, /* until one the ledger may have dropped is asked for again */
-	OTHERS = 4,	     /* who announced it too */
-	ASKED_TIMES = 6,     /* TX_ASK_MS, before one who sends much else is given up */
 	PARENTS_MAX = 2500,  /* inputs: more has no transaction of standard weight */
 	BEHIND = 6,	     /* blocks: further behind, no transaction can be judged */
 	STILL_MS = 30000,    /* so long no block came: there are none to come */
 	MALFORMED_SCORE = 20,
 	CONSENSUS_SCORE = 10,
-	FOREVER_MS = 1 << 30,
-};
-
-/* Connections of those who announced it too. */
-struct others {
-	uint64_t at[OTHERS];
-	unsigned count;
-};
-
-/* On its way to us. */
-struct ask {
-	struct bb_id_entry entry; /* txid */
-	uint64_t from, since_ms;
-	unsigned times; /* TX_ASK_MS, that it was waited for */
-	struct others others;
-	struct ask *older, *newer;
 };
 
 /* On its way through the ledger. */
@@ -45,15 +26,6 @@ struct handed {
 	struct others others;
 	size_t count;
 	struct bb_outpoint spends[];
-};
-
-struct flood {
-	struct bb_id_table asks, wtxids, txids;
-	struct ask *oldest, *newest;
-	struct bb_seen refused; /* txids; whatever their witness */
-	struct bb_seen given;	/* wtxids refused: with that witness */
-	struct bb_seen orphans; /* txids that wait for their parents in the ledger */
-	uint64_t orphans_ms, tip_ms;
 };
 
 /* Those on the way through the ledger. */
@@ -102,7 +74,7 @@ bool flood_new(struct bb_hub *h)
 {
 	struct flood *f = h->flood = calloc(1, sizeof(*f));
 
-	return f && bb_id_table_init(&f->asks) && bb_id_table_init(&f->wtxids) &&
+	return f && asks_init(&f->asks) && bb_id_table_init(&f->wtxids) &&
 	       bb_id_table_init(&f->txids) && bb_seen_init(&f->refused, REFUSED_MAX) &&
 	       bb_seen_init(&f->given, REFUSED_MAX) && bb_seen_init(&f->orphans, ORPHANS_MAX);
 }
@@ -112,16 +84,11 @@ void flood_free(struct bb_hub *h)
 	struct flood *f = h->flood;
 	struct bb_id_entry *e;
 
-	while (f->oldest) {
-		struct ask *a = f->oldest;
-		f->oldest = a->newer;
-		free(a);
-	}
 	while ((e = bb_id_any(&f->wtxids))) {
 		bb_id_del(&f->wtxids, e);
 		free(handed_of(e));
 	}
-	bb_id_table_free(&f->asks);
+	asks_free(&f->asks);
 	bb_id_table_free(&f->wtxids);
 	bb_id_table_free(&f->txids);
 	bb_seen_free(&f->refused);
@@ -164,116 +131,16 @@ static bool is_wanted(struct bb_hub *h, const unsigned char txid[32])
 
 /* Asking. */
 
-static void unlink_ask(struct flood *f, struct ask *a)
+void flood_consider(struct bb_hub *h, struct peer *p, const unsigned char txid[32], bool news)
 {
-	*(a->older ? &a->older->newer : &f->oldest) = a->newer;
-	*(a->newer ? &a->newer->older : &f->newest) = a->older;
-}
-
-static void link_newest(struct bb_hub *h, struct ask *a)
-{
-	struct flood *f = h->flood;
-
-	a->since_ms = h->now_ms;
-	a->newer = NULL;
-	a->older = f->newest;
-	*(f->newest ? &f->newest->newer : &f->oldest) = a;
-	f->newest = a;
-}
-
-static void ask_of(struct bb_hub *h, struct peer *p, struct ask *a)
-{
-	a->from = p->connection;
-	a->times = 0;
-	link_newest(h, a);
-	p->txs_asked++;
-	bb_put(&p->ask, a->entry.id, 32);
-}
-
-/* As one of several who could send what `from` is to send, or sent. Whom we called ourselves
- * takes the place of another: who calls us with many connections could else hold it up. */
-static void note_other(struct bb_hub *h, struct others *o, uint64_t from, const struct peer *p)
-{
-	if (from == p->connection || (o->count == OTHERS && !p->outbound))
-		return;
-	for (unsigned i = 0; i < o->count; i++)
-		if (o->at[i] == p->connection)
-			return;
-	o->at[o->count < OTHERS ? o->count++ : hub_random(h) % OTHERS] = p->connection;
-}
-
-static void put_off(struct peer *p, const unsigned char txid[32])
-{
-	if (p->later.len < (size_t)BB_INV_MAX * 32)
-		bb_put(&p->later, txid, 32);
-}
-
-static void ask_anew(struct bb_hub *h, struct peer *p, const unsigned char txid[32])
-{
-	struct ask *a;
-
-	if (p->txs_asked >= TXS_A_PEER) {
-		put_off(p, txid);
-	} else if ((a = calloc(1, sizeof(*a)))) {
-		memcpy(a->entry.id, txid, 32);
-		bb_id_add(&h->flood->asks, &a->entry);
-		ask_of(h, p, a);
-	}
-}
-
-/* Somebody has it. */
-static void consider(struct bb_hub *h, struct peer *p, const unsigned char txid[32])
-{
-	struct ask *a = (struct ask *)bb_id_find(&h->flood->asks, txid);
 	struct bb_id_entry *e = bb_id_find(&h->flood->txids, txid);
 
-	if (a)
-		note_other(h, &a->others, a->from, p);
-	else if (e)
-		note_other(h, &handed_of_txid(e)->others, handed_of_txid(e)->from, p);
-	else if (is_wanted(h, txid))
-		ask_anew(h, p, txid);
-}
-
-static void forget_ask(struct flood *f, struct ask *a)
-{
-	bb_id_del(&f->asks, &a->entry);
-	free(a);
-}
-
-/* It is not to come from there any more. */
-static void end_ask(struct bb_hub *h, struct ask *a)
-{
-	struct peer *p = hub_peer(h, a->from);
-
-	unlink_ask(h->flood, a);
-	if (p)
-		p->txs_asked--;
-}
-
-/* The next one who announced it is asked, if there is one. */
-static void ask_another(struct bb_hub *h, struct ask *a)
-{
-	struct others *o = &a->others;
-
-	for (unsigned i = 0; i < o->count; i++) {
-		struct peer *p = hub_peer(h, o->at[i]);
-		if (!p || p->txs_asked >= TXS_A_PEER) {
-			if (p)
-				put_off(p, a->entry.id);
-			continue;
-		}
-		o->count -= i + 1;
-		memmove(o->at, o->at + i + 1, o->count * sizeof(o->at[0]));
-		ask_of(h, p, a);
+	if (asks_note(h, p, txid, news))
 		return;
-	}
-	forget_ask(h->flood, a);
-}
-
-static void send_asks(struct bb_hub *h, struct peer *p)
-{
-	hub_send_txids(h, p, BB_MSG_GETDATA, &p->ask, p->ask.len / 32);
+	if (e)
+		others_note(h, &handed_of_txid(e)->others, handed_of_txid(e)->from, p, news);
+	else if (is_wanted(h, txid))
+		asks_begin(h, p, txid);
 }
 
 /* A transaction cannot be judged far behind the tip. */
@@ -293,83 +160,32 @@ void flood_ready(struct bb_hub *h, struct peer *p)
 void flood_inv(struct bb_hub *h, struct peer *p, const struct bb_inv *items, size_t count)
 {
 	const bool able = !is_behind(h, p) && hub_begin(h);
+	bool news;
 
 	for (size_t i = 0; i < count; i++) {
 		if (items[i].kind != BB_INV_TX)
 			continue;
-		bb_seen_add(&p->knows, items[i].id);
+		news = bb_seen_add(&p->knows, items[i].id);
 		if (able)
-			consider(h, p, items[i].id);
+			flood_consider(h, p, items[i].id, news);
 		else
 			p->ask_mempool = true;
 	}
 	if (able)
 		hub_end(h);
-	send_asks(h, p);
+	asks_send(h, p);
 }
 
 void flood_notfound(struct bb_hub *h, struct peer *p, const struct bb_inv *items, size_t count)
 {
-	for (size_t i = 0; i < count; i++) {
-		struct ask *a;
-		if (items[i].kind != BB_INV_TX)
-			continue;
-		a = (struct ask *)bb_id_find(&h->flood->asks, items[i].id);
-		if (!a || a->from != p->connection)
-			continue;
-		end_ask(h, a);
-		ask_another(h, a);
-	}
+	for (size_t i = 0; i < count; i++)
+		if (items[i].kind == BB_INV_TX)
+			asks_lacking(h, p, items[i].id);
 }
 
 void flood_peer_gone(struct bb_hub *h, struct peer *p)
 {
-	struct ask *newer;
-
-	for (struct ask *a = h->flood->oldest; a; a = newer) {
-		newer = a->newer;
-		if (a->from != p->connection)
-			continue;
-		unlink_ask(h->flood, a);
-		ask_another(h, a);
-	}
-}
-
-/* What was asked for long ago: somebody else is asked, but not while the clock stands still,
- * nor soon where the peer goes on sending what it was asked for. */
-static void check_asks(struct bb_hub *h)
-{
-	struct ask *a;
-
-	while ((a = h->flood->oldest) && h->now_ms - a->since_ms >= TX_ASK_MS) {
-		const struct peer *p = hub_peer(h, a->from);
-		const bool waits = p->paused || h->now_ms - p->resumed_ms < TX_ASK_MS;
-		const bool sends = h->now_ms - p->tx_ms < TX_ASK_MS;
-		if (waits || (sends && a->times < ASKED_TIMES)) {
-			a->times += !waits;
-			unlink_ask(h->flood, a);
-			link_newest(h, a);
-		} else {
-			end_ask(h, a);
-			ask_another(h, a);
-		}
-	}
-}
-
-/* It sent half of what it was asked for: now the next of what it announced. */
-static void ask_more(struct bb_hub *h, struct peer *p)
-{
-	struct bb_buf later = p->later;
-	size_t i = 0;
-
-	if (!later.len || p->txs_asked > TXS_A_PEER / 2 || !hub_begin(h))
-		return;
-	p->later = (struct bb_buf){0};
-	for (; i < later.len && p->txs_asked < TXS_A_PEER; i += 32)
-		consider(h, p, later.data + i);
-	hub_end(h);
-	bb_put(&p->later, later.data + i, later.len - i);
-	bb_buf_free(&later);
+	asks_peer_gone(h, p);
 }
 
 /* Transactions. */
@@ -390,20 +206,16 @@ static bool is_news(
 	return !known;
 }
 
-/* Was it asked for there? Who sends it unasked spares nobody to send it: his may be spoilt. */
+/* Who sends it unasked spares nobody to send it: his may be spoilt. */
 static struct others arrived(struct bb_hub *h, struct peer *p, const unsigned char txid[32])
 {
-	struct ask *a = (struct ask *)bb_id_find(&h->flood->asks, txid);
 	struct others others = {.count = 0};
 
 	bb_seen_add(&p->knows, txid);
-	if (!a || a->from != p->connection)
-		return others;
-	p->tx_ms = h->now_ms;
-	p->allowance++;
-	others = a->others;
-	end_ask(h, a);
-	forget_ask(h->flood, a);
+	if (asks_arrived(&others, h, p, txid)) {
+		p->tx_ms = h->now_ms;
+		p->allowance++;
+	}
 	return others;
 }
 
@@ -476,9 +288,9 @@ static void ask_for_parents(struct bb_hub *h, struct peer *p, const struct hande
 		return;
 	for (size_t i = 0; i < t->count; i++)
 		if (!bb_query_coin(&coin, h->store, &t->spends[i]))
-			consider(h, p, t->spends[i].txid);
+			flood_consider(h, p, t->spends[i].txid, true);
 	hub_end(h);
-	send_asks(h, p);
+	asks_send(h, p);
 }
 
 /* Others may have it with another witness. */
@@ -490,7 +302,7 @@ static void ask_others(struct bb_hub *h, const struct handed *t)
 		return;
 	for (unsigned i = 0; i < t->others.count; i++)
 		if ((p = hub_peer(h, t->others.at[i])))
-			consider(h, p, t->by_txid.id);
+			flood_consider(h, p, t->by_txid.id, true);
 	hub_end(h);
 }
 
@@ -505,6 +317,14 @@ static void refused(struct bb_hub *h, const struct handed *t, struct bb_span err
 		ask_others(h, t);
 	if (p && breaks_rules(error))
 		hub_blame(h, p, CONSENSUS_SCORE, "a transaction against the rules");
+}
+
+static void accepted(struct bb_hub *h, const struct handed *t)
+{
+	struct peer *p = hub_peer(h, t->from);
+
+	if (p)
+		p->tx_good_ms = h->now_ms;
 }
 
 static void became_orphan(struct bb_hub *h, const struct handed *t)
@@ -528,7 +348,9 @@ void flood_verdict(struct bb_hub *h, const struct bb_owner *who, struct bb_span 
 		announce(h, t->by_txid.id);
 	else if (bb_span_is(result, "orphan"))
 		became_orphan(h, t);
-	else if (!bb_span_is(result, "accepted"))
+	else if (bb_span_is(result, "accepted"))
+		accepted(h, t);
+	else
 		refused(h, t, error);
 	free(t);
 }
@@ -551,25 +373,23 @@ static void tick_peer(struct bb_hub *h, struct peer *p)
 		p->ask_mempool = false;
 		hub_send(h, p, &(struct bb_message){.kind = BB_MSG_MEMPOOL});
 	}
-	ask_more(h, p);
-	send_asks(h, p);
+	asks_more(h, p);
+	asks_send(h, p);
 }
 
 uint64_t flood_tick(struct bb_hub *h)
 {
 	struct flood *f = h->flood;
-	uint64_t again = h->now_ms + FOREVER_MS;
+	uint64_t again;
 
 	if (h->now_ms - f->orphans_ms >= ORPHANS_MS) {
 		bb_seen_clear(&f->orphans);
 		f->orphans_ms = h->now_ms;
 	}
-	check_asks(h);
+	again = asks_tick(h);
 	for (struct peer *p = h->peers; p; p = p->next) {
 		if (p->ready)
 			tick_peer(h, p);
 	}
-	if (f->oldest && f->oldest->since_ms + TX_ASK_MS < again)
-		again = f->oldest->since_ms + TX_ASK_MS;
 	return again;
 }

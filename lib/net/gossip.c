@@ -168,7 +168,8 @@ static uint64_t connect_more(struct bb_hub *h)
 			return h->now_ms + (wait < DAY_S ? (uint64_t)wait * 1000 : FOREVER_MS);
 		}
 		h->connecting[h->connecting_count++] = to;
-		h->c.io.connect(h->c.io.arg, &to);
+		if (!h->c.io.connect(h->c.io.arg, &to))
+			bb_hub_not_connected(h, &to);
 	}
 	return h->now_ms + FOREVER_MS;
 }

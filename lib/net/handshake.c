@@ -16,7 +16,7 @@ void handshake_send_version(struct bb_hub *h, struct peer *p)
 	snprintf(v->network, sizeof(v->network), "%s", h->c.network->name);
 	memcpy(v->genesis, h->c.network->genesis, sizeof(v->genesis));
 	snprintf(v->agent, sizeof(v->agent), "%s", h->c.agent);
-	v->nonce = h->nonce;
+	v->nonce = p->nonce;
 	v->services = BB_SERVICE_NETWORK;
 	v->listen = h->c.listen;
 	hub_send(h, p, &m);
@@ -42,33 +42,55 @@ static const char *check_version(const struct bb_hub *h, const struct bb_version
 	return v->protocol >= BB_NET_PROTOCOL ? NULL : "its protocol is too old";
 }
 
-/* We reached ourselves. The side that called knows the address: it must see our nonce too. */
-static void meet_ourselves(struct bb_hub *h, struct peer *p)
+/* Nonces are each connection's own, so that nobody who knows us by one address knows us by
+ * another: it is ourselves whom we sent it. */
+static bool is_ours(const struct bb_hub *h, uint64_t nonce)
 {
-	if (p->outbound)
+	for (const struct peer *p = h->peers; p; p = p->next)
+		if (p->outbound && p->nonce == nonce)
+			return true;
+	return false;
+}
+
+/* We reached ourselves. The side that called knows the address: it must see its nonce too. */
+static void meet_ourselves(struct bb_hub *h, struct peer *p, uint64_t nonce)
+{
+	if (p->outbound) {
 		bb_addrbook_forget(h->c.book, &p->at);
-	else
+	} else {
+		p->nonce = nonce;
 		handshake_send_version(h, p);
+	}
 	hub_drop(h, p, NULL);
 }
 
+/* The connection that we made to the very node that calls: it says that it listens where we
+ * called. NULL: none. */
+static struct peer *called(struct bb_hub *h, const struct peer *caller)
+{
+	struct bb_net_address at = {.port = caller->version.listen};
+
+	memcpy(at.host, caller->at.host, sizeof(at.host));
+	for (struct peer *q = h->peers; q; q = q->next)
+		if (q->outbound && handshake_is_at(q, &at))
+			return q;
+	return NULL;
+}
+
 /* Of two connections between the same two nodes, which can come about when each calls the other
- * at once, both ends keep the same one: that of the caller with the greater nonce, or the
- * first, if it is still alive. Only within one host: a nonce alone proves nothing. */
+ * at once, both ends keep the same one: the one that is done, if it is still alive, or that of
+ * the caller with the greater nonce. */
 static bool is_second(struct bb_hub *h, struct peer *p)
 {
-	for (struct peer *q = h->peers; q; q = q->next) {
-		if (q == p || !q->has_version || q->version.nonce != p->version.nonce ||
-			strcmp(q->at.host, p->at.host) != 0)
-			continue;
-		if (q->outbound == p->outbound ||
-			(h->nonce > p->version.nonce) == q->outbound) {
-			hub_probe(h, q);
-			return true;
-		}
-		hub_drop(h, q, "it is connected twice");
+	struct peer *q = p->outbound ? NULL : called(h, p);
+
+	if (!q)
 		return false;
+	if (q->ready || q->nonce > p->version.nonce) {
+		hub_probe(h, q);
+		return true;
 	}
+	hub_drop(h, q, "it is connected twice");
 	return false;
 }
 
@@ -80,8 +102,8 @@ static void take_version(struct bb_hub *h, struct peer *p, const struct bb_versi
 		hub_blame(h, p, AGAIN_SCORE, "a second version");
 		return;
 	}
-	if (v->nonce == h->nonce) {
-		meet_ourselves(h, p);
+	if (is_ours(h, v->nonce)) {
+		meet_ourselves(h, p, v->nonce);
 		return;
 	}
 	if ((why = check_version(h, v))) {

@@ -1,4 +1,4 @@
-/* Connections, what comes from peers, and the limits that keep them within bounds. */
+/* Connections, and what comes from peers. */
 
 #include "net/hub_inside.h"
 
@@ -7,18 +7,15 @@
 #include <stdlib.h>
 
 #include "crypto/curve.h"
+#include "crypto/hash.h"
 
 enum {
 	KNOWS_MAX = 50000, /* txids remembered of a peer, as in Core */
 	REFUSED_MAX = 50000,
 	GOSSIP_MAX = 10000,
-	LINES_A_SECOND = 500, /* of a peer, but for what it was asked for */
-	LINES_BURST = 5000,
 	ITEMS_A_LINE = 100, /* of an array: as many cost what a line costs */
 	MALFORMED_SCORE = 20,
 	EARLY_SCORE = 20,
-	CHOKED = 2 * PEER_QUEUE, /* bytes to a peer: it is heard again when it has taken some */
-	CHOKED_MS = 30000,
 	PROBE_MS = 5000,
 	BUF_KEPT = 4 << 20,
 	PONG_LAST_MS = 20 * 60000, /* Core's: without a pong, whatever else it says */
@@ -34,7 +31,7 @@ struct bb_hub *bb_hub_new(const struct bb_hub_config *c)
 	if (!h)
 		return NULL;
 	h->c = *c;
-	if (bb_random(&h->nonce, sizeof(h->nonce)) &&
+	if (bb_random(&h->secret, sizeof(h->secret)) &&
 		bb_random(&h->random, sizeof(h->random)) && (h->out = bb_outstanding_new()) &&
 		(h->connecting = calloc((size_t)c->outbound + 1, sizeof(*h->connecting))) &&
 		bb_seen_init(&h->refused, REFUSED_MAX) &&
@@ -105,6 +102,26 @@ uint64_t hub_random(struct bb_hub *h)
 	z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
 	z = (z ^ (z >> 27)) * 0x94d049bb133111eb;
 	return z ^ (z >> 31);
+}
+
+/* Not of hub_random, whose state it would show: delays and choices rest on that. */
+uint64_t hub_nonce(struct bb_hub *h)
+{
+	uint64_t nonce;
+
+	return bb_random(&nonce, sizeof(nonce)) ? nonce : h->now_ms;
+}
+
+uint64_t hub_key(const struct bb_hub *h, const char *text)
+{
+	unsigned char out[32];
+	struct bb_sha256 hash;
+
+	bb_sha256_init(&hash);
+	bb_sha256_add_le64(&hash, h->secret);
+	bb_sha256_add(&hash, text, strlen(text));
+	bb_sha256_end(out, &hash);
+	return bb_le64(out);
 }
 
 /* The store. */
@@ -259,96 +276,11 @@ bool hub_blame(struct bb_hub *h, struct peer *p, unsigned score, const char *why
 	return p->gone;
 }
 
-/* Limits. */
-
-/* Clocks stand still while it is not read from: what it answered lies unread. */
-static void move_clocks(struct peer *p, uint64_t by_ms)
-{
-	p->since_ms += by_ms;
-	p->heard_ms += by_ms;
-	if (p->ping_ms)
-		p->ping_ms += by_ms;
-	if (p->probe_ms)
-		p->probe_ms += by_ms;
-	if (p->headers_ms)
-		p->headers_ms += by_ms;
-	if (p->block_ms)
-		p->block_ms += by_ms;
-}
-
-/* Who is not heard through his own fault lets no clock stand still: else he could hold up
- * others who wait for what he owes. */
-static void set_reading(struct bb_hub *h, struct peer *p)
-{
-	const bool unread = h->full || p->slowed || p->choked_ms;
-
-	if (h->full != p->paused) {
-		p->paused = h->full;
-		if (p->paused) {
-			p->paused_ms = h->now_ms;
-		} else {
-			p->resumed_ms = h->now_ms;
-			move_clocks(p, h->now_ms - p->paused_ms);
-		}
-	}
-	if (unread != p->unread)
-		h->c.io.read(h->c.io.arg, p->connection, !unread);
-	p->unread = unread;
-}
-
-void hub_pressure(struct bb_hub *h)
-{
-	const size_t lines = bb_outstanding_count(h->out), bytes = bb_outstanding_bytes(h->out);
-	const bool over = lines > CHAIN_LINES || bytes > CHAIN_BYTES;
-	const bool under = lines < CHAIN_LINES / 2 && bytes < CHAIN_BYTES / 2;
-
-	if (h->full ? !under : !over)
-		return;
-	h->full = !h->full;
-	for (struct peer *p = h->peers; p; p = p->next)
-		set_reading(h, p);
-	tools_read(h);
-}
-
-void hub_charge(struct bb_hub *h, struct peer *p, double lines)
-{
-	p->allowance -= lines;
-	if (p->allowance >= 0)
-		return;
-	p->slowed = true;
-	set_reading(h, p);
-}
-
-static void refill(struct bb_hub *h, struct peer *p, double seconds)
-{
-	p->allowance += seconds * LINES_A_SECOND;
-	if (p->allowance > LINES_BURST)
-		p->allowance = LINES_BURST;
-	if (p->slowed && p->allowance > LINES_A_SECOND / 10) {
-		p->slowed = false;
-		set_reading(h, p);
-	}
-}
-
-static size_t queued(struct bb_hub *h, const struct peer *p)
-{
-	return h->c.io.queued(h->c.io.arg, p->connection);
-}
-
-/* Who asks and does not take the answers is not heard until he does: they lie in our memory. */
-static void check_queue(struct bb_hub *h, struct peer *p)
-{
-	const size_t bytes = p->gone ? 0 : queued(h, p);
-
-	if (p->gone || (p->choked_ms ? bytes > PEER_QUEUE : bytes <= CHOKED))
-		return;
-	p->choked_ms = p->choked_ms ? 0 : h->now_ms;
-	set_reading(h, p);
-}
-
 /* Connections. */
 
-static bool is_full(const struct bb_hub *h, const char *host)
+/* One host may not have all; where there is no more room for anybody, another may have to go.
+ */
+static bool make_room(struct bb_hub *h, const char *host)
 {
 	unsigned all = 0, of_host = 0;
 
@@ -358,7 +290,7 @@ static bool is_full(const struct bb_hub *h, const char *host)
 		all++;
 		of_host += bb_host_same_site(p->at.host, host);
 	}
-	return all >= h->c.inbound || of_host >= h->c.per_host;
+	return of_host < h->c.per_host && (all < h->c.inbound || evict_one(h));
 }
 
 /* The attempt has come to its end. */
@@ -373,6 +305,16 @@ static void attempted(struct bb_hub *h, const struct bb_net_address *a)
 	}
 }
 
+static uint64_t site_of(const struct bb_hub *h, uint64_t connection, const char *host)
+{
+	char site[BB_HOST_MAX + 1];
+
+	if (!bb_host_public(host))
+		return connection;
+	bb_host_site(site, host);
+	return hub_key(h, site);
+}
+
 static struct peer *new_peer(struct bb_hub *h, uint64_t connection)
 {
 	struct peer *p = calloc(1, sizeof(*p));
@@ -383,7 +325,7 @@ static struct peer *new_peer(struct bb_hub *h, uint64_t connection)
 	}
 	p->connection = connection;
 	p->since_ms = p->heard_ms = h->now_ms;
-	p->allowance = LINES_BURST;
+	p->nonce = hub_nonce(h);
 	return p;
 }
 
@@ -395,13 +337,14 @@ bool bb_hub_connected(
 	if (outbound)
 		attempted(h, at);
 	if (bb_addrbook_banned(h->c.book, at->host, h->now_s) ||
-		(!outbound && is_full(h, at->host)) || !(p = new_peer(h, connection)))
+		(!outbound && !make_room(h, at->host)) || !(p = new_peer(h, connection)))
 		return false;
 	p->at = *at;
+	p->site = site_of(h, connection, at->host);
 	p->outbound = outbound;
 	p->next = h->peers;
 	h->peers = p;
-	set_reading(h, p);
+	limits_begin(h, p);
 	if (outbound)
 		handshake_send_version(h, p);
 	return true;
@@ -427,9 +370,7 @@ void bb_hub_closed(struct bb_hub *h, uint64_t connection)
 
 static void ping(struct bb_hub *h, struct peer *p)
 {
-	/* Not of hub_random, whose state it would show: delays and choices rest on that. */
-	if (!bb_random(&p->ping_nonce, sizeof(p->ping_nonce)))
-		p->ping_nonce = h->now_ms;
+	p->ping_nonce = hub_nonce(h);
 	p->ping_ms = p->pinged_ms = h->now_ms;
 	hub_send(h, p, &(struct bb_message){.kind = BB_MSG_PING, .nonce = p->ping_nonce});
 }
@@ -439,6 +380,8 @@ static void pong(struct bb_hub *h, struct peer *p, uint64_t nonce)
 	if (!p->ping_ms || nonce != p->ping_nonce)
 		return;
 	p->latency_ms = h->now_ms - p->ping_ms;
+	if (!p->latency_least_ms || p->latency_ms < p->latency_least_ms)
+		p->latency_least_ms = p->latency_ms ? p->latency_ms : 1;
 	p->ping_ms = p->probe_ms = 0;
 }
 
@@ -502,6 +445,13 @@ static double cost(const struct peer *p, const struct bb_message *m)
 	return 1 + (double)m->count / ITEMS_A_LINE;
 }
 
+size_t bb_hub_line_max(struct bb_hub *h, uint64_t connection)
+{
+	const struct peer *p = hub_peer(h, connection);
+
+	return p && p->ready ? BB_PEER_LINE_MAX : BB_HELLO_LINE_MAX;
+}
+
 void bb_hub_peer_line(struct bb_hub *h, uint64_t connection, struct bb_span line)
 {
 	struct peer *p = hub_peer(h, connection);
@@ -517,19 +467,19 @@ void bb_hub_peer_line(struct bb_hub *h, uint64_t connection, struct bb_span line
 	p->heard_ms = h->now_ms;
 	bb_arena_reset(&h->arena);
 	if (!bb_message_parse(&m, &why, &h->arena, line)) {
-		hub_charge(h, p, 1);
+		limits_charge(h, p, 1);
 		if (why && strcmp(why, "out of memory") != 0)
 			hub_blame(h, p, MALFORMED_SCORE, why);
 		return;
 	}
-	hub_charge(h, p, cost(p, &m));
+	limits_charge(h, p, cost(p, &m));
 	if (p->ready)
 		take_message(h, p, &m);
 	else if (m.kind == BB_MSG_VERSION || m.kind == BB_MSG_VERACK)
 		handshake_message(h, p, &m);
 	else
 		hub_blame(h, p, EARLY_SCORE, "a message before the handshake");
-	check_queue(h, p);
+	limits_check_queue(h, p);
 }
 
 /* Time. */
@@ -559,11 +509,7 @@ static void check_clocks(struct bb_hub *h, struct peer *p)
 
 static void tick_peer(struct bb_hub *h, struct peer *p, double seconds)
 {
-	refill(h, p, seconds);
-	check_queue(h, p);
-	if (p->choked_ms && h->now_ms - p->choked_ms >= CHOKED_MS)
-		hub_drop(h, p, "it does not read");
-	else
+	if (limits_tick(h, p, seconds))
 		check_clocks(h, p);
 }
 

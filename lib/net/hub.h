@@ -27,8 +27,8 @@ struct bb_hub_io {
 	/* Queue whole lines to the ledger's pipeline; only between chain_up and chain_down. */
 	void (*chain)(void *arg, struct bb_span lines);
 	/* Begin to connect; the driver answers with bb_hub_connected or bb_hub_not_connected.
-	 */
-	void (*connect)(void *arg, const struct bb_net_address *to);
+	 * False: it cannot, and does not answer. */
+	bool (*connect)(void *arg, const struct bb_net_address *to);
 	/* A line for the log: why somebody was dropped or banned, a line that kills. */
 	void (*log)(void *arg, const char *line);
 };
@@ -60,6 +60,10 @@ bool bb_hub_connected(
 	struct bb_hub *h, uint64_t connection, const struct bb_net_address *at, bool outbound);
 void bb_hub_not_connected(struct bb_hub *h, const struct bb_net_address *to);
 void bb_hub_closed(struct bb_hub *h, uint64_t connection);
+/* How long a line of a peer may be now: what is there to be said before the handshake is short,
+ * and whoever has not come so far has no claim to much of our memory. */
+enum { BB_HELLO_LINE_MAX = 4096 };
+size_t bb_hub_line_max(struct bb_hub *h, uint64_t connection);
 /* A line of a peer, without LF. Data NULL: it was too long. */
 void bb_hub_peer_line(struct bb_hub *h, uint64_t connection, struct bb_span line);
 
@@ -67,6 +71,9 @@ void bb_hub_peer_line(struct bb_hub *h, uint64_t connection, struct bb_span line
  * and its own `from`; {"type":"watch"}: everything that passes from now on; {"type":"peers"}: a
  * line for each peer. */
 bool bb_hub_tool_connected(struct bb_hub *h, uint64_t connection);
+/* It is one of this node's own people, and may order the ledger about: lines of the types
+ * invalidate and reconsider, with the `id` of a block, which nobody else may hand in. */
+void bb_hub_tool_trusted(struct bb_hub *h, uint64_t connection);
 void bb_hub_tool_line(struct bb_hub *h, uint64_t connection, struct bb_span line);
 /* It has no more to say; it is closed when its last verdict has been told. */
 void bb_hub_tool_ended(struct bb_hub *h, uint64_t connection);

@@ -1,9 +1,10 @@
 #ifndef BB_NET_HUB_INSIDE_H
 #define BB_NET_HUB_INSIDE_H
 
-/* Private to hub.c (peers and limits), handshake.c, gossip.c (addresses), pipeline.c (lines to
- * the ledger, and its word on them), tools.c, flood.c and announce.c (transactions that come
- * and go), and fetch.c (headers and blocks, and what others ask of ours). */
+/* Private to hub.c (peers), handshake.c, limits.c (who is read from), evict.c (who has to go),
+ * gossip.c (addresses), pipeline.c (lines to the ledger, and its word on them), tools.c,
+ * flood.c, asks.c and announce.c (transactions that come and go), and fetch.c with its own
+ * (headers and blocks, and what others ask of ours). */
 
 #include "ledger/query.h"
 #include "net/hub.h"
@@ -23,7 +24,6 @@ enum {
 	BLOCKS_AHEAD = 1024,  /* of the tip: how far from it blocks are asked for */
 	BLOCK_STALL_MS = 2000,
 	TX_ASK_MS = 10000,     /* before another is asked */
-	TXS_A_PEER = 5000,     /* asked for at once */
 	TOOL_QUEUE = 16 << 20, /* bytes to a tool, before it is not read, or watches no more */
 };
 
@@ -33,11 +33,14 @@ struct peer {
 	bool outbound, has_version, ready; /* the handshake: theirs came; both are done */
 	bool gone;			   /* dropped; its memory stays until the next tick */
 	struct bb_version version;
+	uint64_t nonce; /* in our version to it */
+	uint64_t site;	/* hub_key of its host's site; within a private network its own */
 	uint64_t since_ms, ping_ms,
 		heard_ms; /* ping_ms: when the unanswered one was sent; 0: none */
 	uint64_t ping_nonce, pinged_ms,
 		latency_ms; /* when one was sent last; its answer took */
-	uint64_t probe_ms;  /* it is in doubt since, until it answers; 0: it is not */
+	uint64_t latency_least_ms, tx_good_ms, block_good_ms; /* evict.c: 0: none yet */
+	uint64_t probe_ms; /* it is in doubt since, until it answers; 0: it is not */
 	unsigned score;
 	double allowance;   /* lines it may still send; refilled with time */
 	bool slowed;	    /* it has used them up */
@@ -54,7 +57,7 @@ struct peer {
 	double addrs_allowance; /* addresses it may still tell us */
 	int64_t rate_told;	/* the last feefilter of ours */
 	uint64_t rate_ms;
-	/* announce.c, flood.c: txids, 32 bytes each */
+	/* announce.c, asks.c: txids, 32 bytes each */
 	struct bb_buf tell;  /* to be announced to it */
 	uint64_t tell_ms;    /* when; 0: there are none */
 	struct bb_buf ask;   /* to be asked for in the next getdata */
@@ -72,10 +75,8 @@ struct peer {
 	bool asked;		 /* for headers, once */
 	bool more;		 /* it has more of them than may be on their way at once */
 	bool unconnected; /* it told of headers without parent, and was asked for these */
-	/* A chain that has to show its work first: that of what came, the last of it, how many;
-	 * and how many of a chain that has shown it may come again. */
-	unsigned char weighed[32], weighed_last[32];
-	size_t weighed_count, proven_count;
+	struct bb_presync *presync; /* a chain that has to show its work first; NULL: none */
+	bool presync_shown, presync_full;  /* it has; the last message of it was full */
 	unsigned headers_in_flight;	   /* on the way to the ledger */
 	unsigned blocks_in_flight, window; /* asked for; how many may be */
 	uint64_t block_ms;		   /* when it sent the last one, or had to begin to */
@@ -91,6 +92,7 @@ struct claim; /* tools.c: a line's own `from` */
 struct tool {
 	uint64_t connection, lines, waiting; /* lines read; verdicts to come */
 	bool watch, ended, paused;
+	bool trusted;		    /* its orders are passed on */
 	bool stuck;		    /* it watches and does not read: closed at the next tick */
 	struct claim *first, *last; /* of lines that wait */
 	size_t claimed;		    /* bytes of these */
@@ -120,7 +122,7 @@ struct bb_hub {
 	uint64_t mempool_ms;	/* not to tell anybody of all that waits before */
 	uint64_t gossip_ms;	/* gossip_tick's last */
 	uint64_t connect_ms;	/* not to look for somebody to connect to before */
-	uint64_t nonce;		/* ours, in version */
+	uint64_t secret;	/* hub_key's */
 	uint64_t random;	/* for delays and choices; no secret rests on it */
 	unsigned char tip[32];	/* the last one told; all zero: none */
 	int64_t height;		/* its */
@@ -142,12 +144,10 @@ void hub_send_txids(struct bb_hub *h, struct peer *p, enum bb_message_kind kind,
 /* Misbehaved: at BAN_SCORE it is dropped and its host banned. True: it is gone. */
 bool hub_blame(struct bb_hub *h, struct peer *p, unsigned score, const char *why);
 void hub_drop(struct bb_hub *h, struct peer *p, const char *why);
-/* What answering it cost, in lines of those that it may send. */
-void hub_charge(struct bb_hub *h, struct peer *p, double lines);
 /* Is it still there? If not, it is dropped in seconds. */
 void hub_probe(struct bb_hub *h, struct peer *p);
-/* Hand an object of a peer to the ledger. `id`: its txid or hash. */
-void hub_to_chain(struct bb_hub *h, struct peer *p, enum bb_message_kind kind,
+/* Hand an object of a peer to the ledger. `id`: its txid or hash. False: memory. */
+bool hub_to_chain(struct bb_hub *h, struct peer *p, enum bb_message_kind kind,
 	const unsigned char id[32], struct bb_span bytes);
 /* Open and end a transaction of the store around what reads it, also within another; false:
  * there is none, or it failed (then it is logged, and the hub goes on without until it is given
@@ -158,8 +158,29 @@ void hub_log(struct bb_hub *h, const char *fmt, ...) __attribute__((format(print
 uint64_t hub_random(struct bb_hub *h);
 /* The buffer of the lines to send, empty. */
 struct bb_buf *hub_buf(struct bb_hub *h);
+/* A number that tells nothing of others. */
+uint64_t hub_nonce(struct bb_hub *h);
+/* One for that text, that nobody else knows. */
+uint64_t hub_key(const struct bb_hub *h, const char *text);
+
+/* limits.c: who is read from, and how much he may send. */
+
+/* What answering it cost, in lines of those that it may send. */
+void limits_charge(struct bb_hub *h, struct peer *p, double lines);
 /* Whether anybody is to be read from changes with what is on its way. */
-void hub_pressure(struct bb_hub *h);
+void limits_pressure(struct bb_hub *h);
+/* A new peer. */
+void limits_begin(struct bb_hub *h, struct peer *p);
+/* Who asks and does not take the answers is not heard until he does. */
+void limits_check_queue(struct bb_hub *h, struct peer *p);
+/* False: it is dropped. */
+bool limits_tick(struct bb_hub *h, struct peer *p, double seconds);
+
+/* evict.c */
+
+/* Let somebody go who called us, to make room for another; false: all of them are worth more.
+ */
+bool evict_one(struct bb_hub *h);
 
 /* handshake.c */
 
@@ -242,6 +263,8 @@ void fetch_getdata(struct bb_hub *h, struct peer *p, const struct bb_message *m)
 void fetch_verdict(struct bb_hub *h, const struct bb_owner *who, struct bb_span result,
 	struct bb_span error);
 void fetch_tip(struct bb_hub *h, const unsigned char id[32]); /* an event: tell the others */
+/* Blocks that were refused, and what stands on them, may be good now. */
+void fetch_forgive(struct bb_hub *h);
 void fetch_peer_gone(struct bb_hub *h, struct peer *p);
 uint64_t fetch_tick(struct bb_hub *h);
 

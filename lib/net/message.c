@@ -385,6 +385,11 @@ static bool has_too_many_values(struct bb_span line)
 	return count > VALUES_MAX;
 }
 
+bool bb_message_is_order(const struct bb_json *type)
+{
+	return bb_json_is(type, "invalidate") || bb_json_is(type, "reconsider");
+}
+
 bool bb_message_parse(
 	struct bb_message *m, const char **why, struct bb_arena *a, struct bb_span line)
 {
@@ -405,7 +410,7 @@ bool bb_message_parse(
 	while (i < KINDS && !bb_span_is(type->text, kinds[i].type))
 		i++;
 	if (i == KINDS)
-		return malformed(&p, NULL);
+		return malformed(&p, bb_message_is_order(type) ? "an order" : NULL);
 	m->kind = (enum bb_message_kind)i;
 	return kinds[i].read(&p);
 }

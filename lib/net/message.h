@@ -77,6 +77,9 @@ struct bb_message {
 	int64_t rate_sat_kvb; /* feefilter */
 };
 
+/* Does a line of this type order the ledger about? Nodes never say that to each other. */
+bool bb_message_is_order(const struct bb_json *type);
+
 /* False with *why: malformed. A type that is not known gives *why NULL: pass it over. */
 bool bb_message_parse(
 	struct bb_message *m, const char **why, struct bb_arena *a, struct bb_span line);

@@ -248,11 +248,3 @@ bool bb_outstanding_dropped(struct bb_owner *who, struct bb_buf *line, struct bb
 	free(l);
 	return true;
 }
-
-void bb_outstanding_orphan(struct bb_outstanding *o, bool tool, uint64_t who)
-{
-	for (int place = 0; place < PLACES; place++)
-		for (struct line *l = o->in[place].oldest; l; l = l->newer)
-			if (l->owner.tool == tool && l->owner.who == who)
-				l->owner.who = 0;
-}

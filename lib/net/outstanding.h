@@ -11,7 +11,7 @@
 
 struct bb_owner {	      /* who sent it, to find him when the verdict comes */
 	bool tool;	      /* else a peer */
-	uint64_t who;	      /* number of the connection; 0: gone (bb_outstanding_orphan) */
+	uint64_t who;	      /* number of the connection, which may have gone */
 	uint64_t line;	      /* a tool's own line number */
 	unsigned char id[32]; /* of a tx, block or header; all zero: a package */
 	unsigned kind;	      /* the hub's own */
@@ -38,7 +38,5 @@ bool bb_outstanding_dropped(struct bb_owner *who, struct bb_buf *line,
 /* Of those that will have a verdict: sent or not, not the dropped. */
 size_t bb_outstanding_count(const struct bb_outstanding *o);
 size_t bb_outstanding_bytes(const struct bb_outstanding *o);
-/* Nobody is there any more to be told; the lines go on. */
-void bb_outstanding_orphan(struct bb_outstanding *o, bool tool, uint64_t who);
 
 #endif

@@ -47,22 +47,25 @@ bool pipeline_add(struct bb_hub *h, const struct bb_owner *who, struct bb_span l
 		return false;
 	show(h, line, number);
 	pump(h);
-	hub_pressure(h);
+	limits_pressure(h);
 	return true;
 }
 
-void hub_to_chain(struct bb_hub *h, struct peer *p, enum bb_message_kind kind,
+bool hub_to_chain(struct bb_hub *h, struct peer *p, enum bb_message_kind kind,
 	const unsigned char id[32], struct bb_span bytes)
 {
 	static const size_t end = sizeof("}\n") - 1;
 	struct bb_owner who = {.who = p->connection, .kind = kind};
 	struct bb_buf line = {0};
+	bool added;
 
 	memcpy(who.id, id, sizeof(who.id));
 	bb_put_object(&line, kind, bytes, NULL);
-	if (line.failed || !pipeline_add(h, &who, BB_SPAN(line.data, line.len - end)))
+	added = !line.failed && pipeline_add(h, &who, BB_SPAN(line.data, line.len - end));
+	if (!added)
 		hub_log(h, "out of memory: a line of a peer is lost");
 	bb_buf_free(&line);
+	return added;
 }
 
 /* The chain's tip. */
@@ -182,7 +185,7 @@ static void take_verdict(struct bb_hub *h, const struct bb_json *doc)
 	else
 		tell(h, &who, &w);
 	pump(h);
-	hub_pressure(h);
+	limits_pressure(h);
 }
 
 /* Events. */
@@ -307,5 +310,5 @@ void bb_hub_chain_down(struct bb_hub *h)
 	bb_arena_reset(&h->arena);
 	bb_outstanding_died(h->out);
 	drop_killers(h);
-	hub_pressure(h);
+	limits_pressure(h);
 }

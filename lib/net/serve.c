@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "bitcoin/pow.h"
 #include "ledger/pool.h"
 #include "net/fetch_inside.h"
 
@@ -30,7 +31,7 @@ static void give_headers(struct bb_hub *h, struct peer *p, const struct bb_messa
 			m.headers, BB_HEADERS_MAX, &last, h->store, &fork, asked->stop);
 		memcpy(p->told, last.id, 32);
 	}
-	hub_charge(h, p, (double)m.count / HEADERS_A_LINE);
+	limits_charge(h, p, (double)m.count / HEADERS_A_LINE);
 	hub_send(h, p, &m);
 }
 
@@ -139,7 +140,48 @@ static bool give_tx(struct bb_hub *h, struct peer *p, const unsigned char txid[3
 	return true;
 }
 
-/* Any that is or was of the active chain: whoever heard of it from us may have it. */
+/* a *= n */
+static void multiply(unsigned char a[32], uint32_t n)
+{
+	unsigned char product[32] = {0};
+
+	for (int bit = 31; bit >= 0; bit--) {
+		bb_number_add(product, product);
+		if (n >> bit & 1)
+			bb_number_add(product, a);
+	}
+	memcpy(a, product, sizeof(product));
+}
+
+/* Is it not far behind the best header, in time and in the time that its work would take? Who
+ * has an older one that is no longer of the chain would be known by it (Core's
+ * BlockRequestAllowed, STALE_RELAY_AGE_LIMIT). */
+static bool is_recent(struct bb_hub *h, const struct bb_node *n)
+{
+	enum { MONTH_S = 30 * 24 * 3600 };
+	unsigned char reach[32];
+	struct bb_node best;
+
+	if (!bb_headers_best(&best, &h->fetch->best, h->store) ||
+		(int64_t)best.header.time - n->header.time >= MONTH_S)
+		return false;
+	bb_work_from_bits(reach, best.header.bits);
+	multiply(reach, MONTH_S / h->c.network->target_spacing);
+	bb_number_add(reach, n->work);
+	return bb_number_compare(reach, best.work) > 0;
+}
+
+/* Any that is of the active chain, or was not long ago: whoever heard of it from us may have
+ * it.
+ */
+static bool may_have(struct bb_hub *h, const struct bb_node *n)
+{
+	if (!(n->status & BB_NODE_DATA) || (n->status & BB_NODE_BAD))
+		return false;
+	return bb_tree_is_active(h->store, n) ||
+	       (n->status & BB_NODE_JUDGED && is_recent(h, n));
+}
+
 static bool give_block(struct bb_hub *h, struct peer *p, const unsigned char id[32])
 {
 	struct bb_message m = {.kind = BB_MSG_BLOCK};
@@ -147,9 +189,7 @@ static bool give_block(struct bb_hub *h, struct peer *p, const unsigned char id[
 	struct bb_node n;
 	const char *why;
 
-	if (!bb_tree_find(&n, h->store, id) || !(n.status & BB_NODE_DATA) ||
-		(n.status & BB_NODE_BAD) ||
-		(!(n.status & BB_NODE_JUDGED) && !bb_tree_is_active(h->store, &n)))
+	if (!bb_tree_find(&n, h->store, id) || !may_have(h, &n))
 		return false;
 	b->len = 0;
 	if (!bb_flat_read(b, &h->store->flat, &why, &n.place, 0, n.place.len)) {

@@ -3,11 +3,13 @@
 
 load helper
 
-# The tables of the driver `hub`, by their names.
+# The tables of the drivers, by their names.
 setup_file() {
+	local driver
 	mkdir "$BATS_FILE_TMPDIR/stores"
-	"${BUILD:-$BATS_TEST_DIRNAME/../../build}/hub" "$BATS_FILE_TMPDIR/stores" \
-		>"$BATS_FILE_TMPDIR/table" || :
+	for driver in hub floods; do
+		"${BUILD:-$BATS_TEST_DIRNAME/../../build}/$driver" "$BATS_FILE_TMPDIR/stores" || :
+	done >"$BATS_FILE_TMPDIR/table"
 	grep -E ': [0-9]+ of [0-9]+$|is wrong|^milliseconds' "$BATS_FILE_TMPDIR/table" >&3
 }
 
@@ -17,7 +19,7 @@ assert_table() {
 }
 
 @test "a peer is let in by its version, and neither ourselves nor anybody twice" {
-	assert_table handshakes 14
+	assert_table handshakes 18
 }
 
 @test "who breaks the rules is dropped, and his host banned for a day" {
@@ -34,6 +36,14 @@ assert_table() {
 
 @test "a transaction is asked for from one peer at a time, and an orphan's parent from its sender" {
 	assert_table asking 14
+}
+
+@test "who announces first and gives nothing, or much else, keeps no transaction from us for long" {
+	assert_table 'who announces and does not give' 6
+}
+
+@test "where all places are taken the youngest of a crowd has to go, and nobody who is good at something" {
+	assert_table 'who has to go' 8
 }
 
 @test "a line that kills the ledger twice is dropped and named, and every other has its verdict" {

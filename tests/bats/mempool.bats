@@ -6,14 +6,6 @@
 load helper
 load pool.bash
 
-setup_file() {
-	made_chain
-}
-
-setup() {
-	pool_setup
-}
-
 teardown() {
 	if [[ -n ${LIVE:-} ]]; then kill "$LIVE" 2>/dev/null || true; fi
 }

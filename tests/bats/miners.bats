@@ -7,14 +7,6 @@
 load helper
 load pool.bash
 
-setup_file() {
-	made_chain
-}
-
-setup() {
-	pool_setup
-}
-
 # fan COUNT: a transaction with so many outputs for KEY1, already mined; its coins in ./coins.
 fan() {
 	local n to=()

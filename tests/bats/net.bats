@@ -3,9 +3,12 @@
 
 load helper
 
-# The tables of the driver `net`, by the beginning of their names.
+# The tables of the drivers, by their names.
 setup_file() {
-	"${BUILD:-$BATS_TEST_DIRNAME/../../build}/net" >"$BATS_FILE_TMPDIR/table" || :
+	local driver
+	for driver in net outstanding addrbook; do
+		"${BUILD:-$BATS_TEST_DIRNAME/../../build}/$driver" || :
+	done >"$BATS_FILE_TMPDIR/table"
 	grep -E ': [0-9]+ of [0-9]+$|is wrong|^milliseconds' "$BATS_FILE_TMPDIR/table" >&3
 }
 
@@ -38,6 +41,7 @@ assert_table() {
 
 @test "hosts and endpoints come to one form" {
 	assert_table hosts 15
+	assert_table 'networks of hosts' 7
 	assert_table endpoints 28
 }
 
@@ -50,7 +54,12 @@ assert_table() {
 }
 
 @test "bans end when they should, and the file of peers is read again whatever is in it" {
-	assert_table bans 12
+	assert_table bans 10
 	assert_table 'the file of peers' 23
 	assert_table 'reasons of bans' 18
+}
+
+@test "a chain of headers shows its work twice before any of it is kept, and has to be the same one" {
+	assert_table 'headers that show their work' 11
+	assert_table 'bits that may follow' 8
 }

@@ -7,16 +7,8 @@ load helper
 load pool.bash
 load relay.bash
 
-setup_file() {
-	made_chain
-}
-
 setup() {
-	cd "$BATS_TEST_TMPDIR" || return
-	umask 022
-	unset BB_DIR
-	key_file key
-	ONE=$(free_port)
+	relay_setup
 }
 
 # Whatever a test leaves behind; that all of it dies with the supervisor is tested below.
@@ -78,16 +70,6 @@ ends_with() {
 # height NAME: of that node's tip.
 height() {
 	bb-chain -d "$1" tip | jq .height
-}
-
-# with_coins NAME: a store whose first 21 coins KEY1 can spend.
-with_coins() {
-	bb-chain -d "$1" import "$MADE/blocks" >/dev/null
-}
-
-# payment HEIGHT: KEY1 pays itself the coin of that block of the chain in the folder one.
-payment() {
-	BB_DIR=one coin_of "$1" | pay 2
 }
 
 # impostor TOOL: a script of that name, from stdin, found before the true one; $true is that.
@@ -223,11 +205,35 @@ impostor() {
 	bb-node run -d one --ready-fd 7 7>ready 2>seen 3>&- &
 	local node=$!
 	logged one 'the node answers'
-	kill -9 "$(pgrep -P "$(pgrep -P "$node" -f 'unit relay')")"
+	kill -9 "$(pgrep -P "$(pgrep -P "$node" -f 'unit relay')" bb-relay)"
 	ends_with 3 "$node"
 	grep '"the relay ended with signal KILL, and with it the node"' seen
 	[[ -z $(cat ready) ]]
 	run -1 bb-node status -d one
+}
+
+# unit NAME UNIT: the process that looks after it.
+unit() {
+	pgrep -P "$(supervisor "$1")" -f "unit $2"
+}
+
+@test "a unit whose own process is killed is noticed at once" {
+	local start
+	bb-node start -d one
+	bb-node mine start -d one --to 51
+	reaches one 1
+	for name in pipeline miner; do
+		start=${EPOCHREALTIME/./}
+		kill -9 "$(unit one "$name")"
+		logged one "the $name ended; it starts again in 1 s"
+		((${EPOCHREALTIME/./} - start < 3000000))
+	done
+	reaches one "$(($(height one) + 2))"
+	start=${EPOCHREALTIME/./}
+	kill -9 "$(unit one relay)"
+	logged one 'the relay ended with signal KILL, and with it the node'
+	flock -w 10 one/node/lock true
+	((${EPOCHREALTIME/./} - start < 3000000))
 }
 
 @test "kill -9 of the supervisor leaves nothing behind, and the next start nothing to clear" {

@@ -14,6 +14,15 @@ made_chain() {
 	chains grow 120 --script "$KEY1_SCRIPT" >"$MADE/blocks"
 }
 
+# What a file's tests begin with that says nothing else.
+setup_file() {
+	made_chain
+}
+
+setup() {
+	pool_setup
+}
+
 # pool_setup: a store with that chain, and KEY1 in ./key.
 pool_setup() {
 	cd "$BATS_TEST_TMPDIR" || return

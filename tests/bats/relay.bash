@@ -6,6 +6,26 @@
 
 declare -gA HUB PIPELINE # load is a function
 
+# relay_setup: KEY1 in ./key, and two ports for the hubs; each has a folder of its own.
+relay_setup() {
+	cd "$BATS_TEST_TMPDIR" || return
+	umask 022
+	unset BB_DIR
+	key_file key
+	# shellcheck disable=SC2034 # the tests'
+	ONE=$(free_port) TWO=$(free_port)
+}
+
+# with_coins NAME: a store whose first 21 coins KEY1 can spend (pool.bash).
+with_coins() {
+	bb-chain -d "$1" import "$MADE/blocks" >/dev/null
+}
+
+# payment HEIGHT [RATE]: KEY1 pays itself the coin of that block of the chain in the folder one.
+payment() {
+	BB_DIR=one coin_of "$1" | pay "${2-2}"
+}
+
 # hub NAME [OPTION...]: a hub in that folder, which listens when this returns.
 hub() {
 	local name=$1

@@ -7,30 +7,12 @@ load helper
 load pool.bash
 load relay.bash
 
-setup_file() {
-	made_chain
-}
-
 setup() {
-	cd "$BATS_TEST_TMPDIR" || return
-	umask 022
-	unset BB_DIR
-	key_file key
-	ONE=$(free_port) TWO=$(free_port)
+	relay_setup
 }
 
 teardown() {
 	stop_all
-}
-
-# with_coins NAME: a store whose first 21 coins KEY1 can spend.
-with_coins() {
-	bb-chain -d "$1" import "$MADE/blocks" >/dev/null
-}
-
-# payment HEIGHT [RATE]: KEY1 pays itself the coin of that block of the chain in the folder one.
-payment() {
-	BB_DIR=one coin_of "$1" | pay "${2-2}"
 }
 
 @test "a block that one node mines arrives at the other, without a word from anybody" {
@@ -235,7 +217,15 @@ hostile() {
 	yes 'nonsense' | head -n 100 | hostile
 	logs one dropped
 	: >one.log
-	head -c 20000000 /dev/zero | tr '\0' a | hostile
+	head -c 5000 /dev/zero | tr '\0' a | hostile
+	logs one "too long"
+	: >one.log
+	{
+		printf '{"type":"version","protocol":1,"network":"regtest","genesis":"%s","agent":"",' \
+			"$(bb-chain -d one tip | jq -r .id)"
+		printf '"height":0,"nonce":"1","listen":0,"services":"0"}\n{"type":"verack"}\n'
+		head -c 20000000 /dev/zero | tr '\0' a
+	} | hostile
 	logs one "too long"
 	: >one.log
 	printf '{"type":"ping","nonce":"0000000000000001"}\n%.0s' {1..100} | hostile

@@ -21,30 +21,9 @@
 
 #include "bitcoin/pow.h"
 #include "net/fetch_inside.h"
+#include "table.h"
 
 enum { LINKS = 32, PATIENCE_MS = 60000 };
-
-struct table {
-	const char *name;
-	unsigned good, all;
-};
-
-static bool all_good = true;
-
-static void row(struct table *t, bool good, const char *what)
-{
-	t->good += good;
-	if (!good)
-		printf("%s: row %u is wrong: %s\n", t->name, t->all, what);
-	t->all++;
-}
-
-static void end(const struct table *t)
-{
-	printf("%s: %u of %u\n", t->name, t->good, t->all);
-	fflush(stdout);
-	all_good &= t->good == t->all;
-}
 
 static void die(const char *what)
 {
@@ -159,10 +138,11 @@ static void on_chain(void *arg, struct bb_span lines)
 	bb_put(&n->out, lines.data, lines.len);
 }
 
-static void on_connect(void *arg, const struct bb_net_address *to)
+static bool on_connect(void *arg, const struct bb_net_address *to)
 {
 	(void)arg;
 	(void)to;
+	return true;
 }
 
 static void on_log(void *arg, const char *line)
@@ -825,6 +805,35 @@ static void say_deep(
 	say_headers(n, l, h, count);
 }
 
+/* It shows one chain, and when it is asked for it again gives another. */
+static void another_chain(struct table *t, struct node *n, struct node *deep)
+{
+	static struct bb_header h[BB_HEADERS_MAX];
+	struct link *l = meet(n, 0);
+	const unsigned before = n->headers;
+	struct bb_node tip, at;
+	struct bb_message m;
+
+	node_at(&tip, deep->store, -1);
+	say_deep(n, l, deep->store, 1, BB_HEADERS_MAX);
+	say_deep(n, l, deep->store, BB_HEADERS_MAX + 1, (size_t)tip.height - BB_HEADERS_MAX);
+	node_at(&at, deep->store, 0);
+	row(t,
+		last_said(&m, l, BB_MSG_GETHEADERS) && memcmp(m.locator[0], at.id, 32) == 0 &&
+			n->headers == before,
+		"what has shown enough work is asked for again");
+	for (size_t i = 0; i < BB_HEADERS_MAX; i++) {
+		h[i] = on_top(&at, 0);
+		mine(&h[i], at.id);
+		at.header = h[i];
+	}
+	say_headers(n, l, h, BB_HEADERS_MAX);
+	row(t, n->headers == before, "another chain does not go in instead");
+	say_deep(n, l, deep->store, 1, 10);
+	row(t, n->headers == before, "nor the beginning of one");
+	disconnect(l);
+}
+
 static void kill_ledger(struct node *n)
 {
 	kill(n->ledger, SIGKILL);
@@ -832,8 +841,37 @@ static void kill_ledger(struct node *n)
 	n->out.len = n->in.len = 0;
 }
 
-static void deep_branch(
-	struct node *n, struct node *deep, const char *bb_chain, const char *dir)
+static bool gives_block(struct node *n, struct link *l, struct bb_store *s, int32_t height)
+{
+	const unsigned before = l->side[0].count[BB_MSG_BLOCK];
+	struct bb_node at;
+
+	node_at(&at, s, height);
+	ask_item(l, BB_INV_BLOCK, at.id);
+	return peer_of(n, l) && l->side[0].count[BB_MSG_BLOCK] == before + 1;
+}
+
+/* Blocks of the branch that was left, which end 200 blocks below the tip and were made 20 days
+ * before those of their height. */
+static void stale_blocks(struct table *t, struct node *n, struct bb_store *left)
+{
+	struct bb_network slow = *n->hub->c.network;
+	struct link *l = meet(n, 0);
+
+	row(t, gives_block(n, l, left, -1), "blocks of the branch left are served");
+	row(t, gives_block(n, l, left, 1000), "of less than a month ago");
+	row(t, !gives_block(n, l, left, 500), "but none that are older");
+	slow.target_spacing = 3600;
+	n->hub->c.network = &slow;
+	row(t, gives_block(n, l, left, -1) && !gives_block(n, l, left, 1000),
+		"nor with a month's work on the other branch");
+	row(t, gives_block(n, l, n->store, 500), "those of the chain are all served");
+	n->hub->c.network = bb_network_find("regtest");
+	disconnect(l);
+}
+
+static void deep_branch(struct node *n, struct node *deep, struct bb_store *left,
+	const char *bb_chain, const char *dir)
 {
 	struct table t = {"a branch of more than 2,000 blocks"};
 	struct link *l = meet(n, 0);
@@ -849,6 +887,7 @@ static void deep_branch(
 	row(&t, n->headers == before, "of too little work nothing goes in");
 	row(&t, score_of(n, l) == 0, "which is no fault");
 	disconnect(l);
+	another_chain(&t, n, deep);
 
 	l = connect_nodes(n, deep);
 	UNTIL(n->headers >= before + BB_HEADERS_MAX / 2);
@@ -867,7 +906,9 @@ static void deep_branch(
 		peer_of(n, l) && peer_of(n, l)->blocks_in_flight == 0 &&
 			peer_of(n, l)->headers_in_flight == 0 && score_of(n, l) == 0,
 		"nothing is owed any more");
+	row(&t, peer_of(n, l)->block_good_ms > 0, "who gave good blocks is known");
 	disconnect(l);
+	stale_blocks(&t, n, left);
 	end(&t);
 }
 
@@ -906,7 +947,7 @@ int main(int argc, char **argv)
 	serving(nodes[3]);
 	reorganise(nodes[3], nodes[2]);
 	hostile(nodes[3], extended);
-	deep_branch(nodes[3], nodes[4], argv[1], argv[6]);
+	deep_branch(nodes[3], nodes[4], extended, argv[1], argv[6]);
 	stop_ledger(nodes[3]);
 	for (size_t i = 0; i < node_count; i++)
 		free_node(nodes[i]);

@@ -86,9 +86,9 @@ $(SHELL_TOOLS): $(BIN)/%: cmd/%
 	install -m 755 $< $@
 
 # What judges parts of the library that no tool shows alone.
-DRIVERS = vectors clusters net outstanding addrbook hub floods fetch
+DRIVERS = vectors clusters net outstanding addrbook hub floods fetch sandbox
 
-$(DRIVERS:%=$(BUILD)/%): $(BUILD)/%: $(BUILD)/tests/bats/vectors/%.o $(BUILD)/libbb.a
+$(DRIVERS:%=$(BUILD)/%): $(BUILD)/%: $(BUILD)/tests/bats/vectors/%.o $(BUILD)/shared.a $(BUILD)/libbb.a
 	$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
 check: all $(DRIVERS:%=$(BUILD)/%)
@@ -119,7 +119,8 @@ $(ASAN_SHELL_TOOLS): $(BUILD)/asan/bin/%: cmd/%
 	@mkdir -p $(@D)
 	install -m 755 $< $@
 
-$(DRIVERS:%=$(BUILD)/asan/%): $(BUILD)/asan/%: $(BUILD)/asan/tests/bats/vectors/%.o $(ASAN_LIB)
+$(DRIVERS:%=$(BUILD)/asan/%): $(BUILD)/asan/%: $(BUILD)/asan/tests/bats/vectors/%.o \
+		$(BUILD)/asan/shared.a $(ASAN_LIB)
 	$(CC) $(LDFLAGS) $(ASAN) -o $@ $^ $(LDLIBS)
 
 asan: $(ASAN_TOOLS) $(ASAN_SHELL_TOOLS) $(DRIVERS:%=$(BUILD)/asan/%)

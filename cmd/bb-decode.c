@@ -185,6 +185,7 @@ int main(int argc, char **argv)
 	tool_network(&tool, &d.network, network);
 	d.writer.network = &d.network;
 	d.in.files = argv + optind;
+	tool_keep_to(d.in.files, NULL, 0);
 	bb_sandbox_enter(argv[optind] ? BB_SANDBOX_READER : BB_SANDBOX_FILTER);
 	status = binary ? decode_streams(&d, argv + optind) : decode_lines(&d);
 	bb_buf_free(&d.writer.bytes);

@@ -87,6 +87,7 @@ int main(int argc, char **argv)
 	tool_network(&tool, &e.network, network);
 	in.files = argv + optind;
 	bb_lines_tie(&in, &out);
+	tool_keep_to(in.files, NULL, 0);
 	bb_sandbox_enter(BB_SANDBOX_READER);
 	while (bb_lines_read(&in, &line)) {
 		encode(&in, &out, &e, line);

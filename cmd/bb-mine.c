@@ -1,5 +1,6 @@
 #include "tool.h"
 
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,6 +9,7 @@
 #include "base/hex.h"
 #include "base/sandbox.h"
 #include "bitcoin/address.h"
+#include "clock.h"
 #include "crypto/curve.h"
 #include "hashrate.h"
 #include "miner.h"
@@ -24,6 +26,7 @@ static const struct tool tool = {
 		"  --text TEXT              to stand in the coinbase, up to 84 bytes\n"
 		"  -j, --jobs N             search on N threads (1); 0: one for every core\n"
 		"  --max-tries N            give a template up after so many nonces\n"
+		"  --every SECONDS          rest so long after each block\n"
 		"  -k FILE                  a key file, or - for stdin, that signs a signet's "
 		"blocks;\n"
 		"                           again for more\n"
@@ -34,7 +37,7 @@ static const struct tool tool = {
 		"  --fail-fast, --max-line BYTES, --help, --version\n",
 };
 
-enum { TO = TOOL_OWN, TEXT, MAX_TRIES, PASSPHRASE_FD, PASSPHRASE_FILE };
+enum { TO = TOOL_OWN, TEXT, MAX_TRIES, EVERY, PASSPHRASE_FD, PASSPHRASE_FILE };
 
 static const struct option options[] = {
 	TOOL_LONG,
@@ -42,10 +45,13 @@ static const struct option options[] = {
 	{"text", required_argument, 0, TEXT},
 	{"jobs", required_argument, 0, 'j'},
 	{"max-tries", required_argument, 0, MAX_TRIES},
+	{"every", required_argument, 0, EVERY},
 	{"passphrase-fd", required_argument, 0, PASSPHRASE_FD},
 	{"passphrase-file", required_argument, 0, PASSPHRASE_FILE},
 	{0},
 };
+
+enum { MAX_REST_S = 24 * 3600 };
 
 /* A template and what is made of it. */
 struct job {
@@ -61,7 +67,7 @@ struct run {
 	const char *network_name, *to;
 	struct keys keys;
 	unsigned threads;
-	uint64_t max_tries;
+	uint64_t max_tries, every_ms;
 	struct bb_payout payout;
 
 	struct bb_lines in;
@@ -76,6 +82,8 @@ struct run {
 	struct job job[2];    /* the one at hand, and room for the next */
 	unsigned at;	      /* the one at hand */
 	bool busy;
+	bool waits;	  /* the one at hand, for the end of the rest */
+	uint64_t rest_ms; /* until then */
 	struct miner *miner;
 	bool unpaid;		   /* whoever mines here; it ends */
 	struct bb_candidate first; /* a template's first candidate, to be judged */
@@ -98,6 +106,10 @@ static void read_option(struct run *r, int opt)
 	case MAX_TRIES:
 		r->max_tries = (uint64_t)tool_number(
 			&tool, "--max-tries", optarg, 1, INT64_MAX);
+		break;
+	case EVERY:
+		r->every_ms = 1000 *
+			      (uint64_t)tool_number(&tool, "--every", optarg, 0, MAX_REST_S);
 		break;
 	case 'k': r->keys.names[r->keys.count++] = optarg; break;
 	case PASSPHRASE_FD:
@@ -156,6 +168,7 @@ static void open_all(struct run *r)
 		keys_open(&tool, &r->keys);
 	}
 	hashrate_open(&r->hashrate, tool.name);
+	tool_keep_to(r->in.files, NULL, 0);
 	bb_sandbox_enter(
 		(*r->in.files ? BB_SANDBOX_READER : BB_SANDBOX_FILTER) | keys_rights(&r->keys));
 	if (r->keys.count) {
@@ -282,6 +295,7 @@ static void write_block(struct run *r)
 	bb_json_end_line(&w);
 	hashrate_hide(&r->hashrate);
 	bb_sink_flush(&r->out);
+	r->rest_ms = clock_ms() + r->every_ms;
 }
 
 /* What the work came to, if it has come to an end. */
@@ -298,12 +312,29 @@ static void settle(struct run *r, enum miner_state state)
 		report(r, j->line, BB_SYSTEM, miner_why(r->miner), NULL);
 }
 
-/* It takes the place of the one at hand. */
-static void begin(struct run *r)
+/* What is next takes the place of the one at hand. */
+static void change(struct run *r)
 {
 	if (r->busy)
 		settle(r, miner_stop(r->miner));
 	r->at = !r->at;
+	r->busy = false;
+	r->waits = true;
+}
+
+/* How long to wait for news: not at all at work, to the end of a rest, or for ever. */
+static int patience_ms(const struct run *r)
+{
+	const uint64_t now_ms = clock_ms();
+
+	if (!r->busy && !r->waits)
+		return -1;
+	return r->waits && now_ms < r->rest_ms ? (int)(r->rest_ms - now_ms) : 0;
+}
+
+static void begin(struct run *r)
+{
+	r->waits = false;
 	r->busy = true;
 	hashrate_start(&r->hashrate, miner_hashes(r->miner), r->job[r->at].template.height,
 		r->job[r->at].template.target);
@@ -324,7 +355,7 @@ static void take(struct run *r, struct bb_span value)
 	if (!doc)
 		report(r, next->line, BB_CALLER, malformed, NULL);
 	else if (read_template(next, why, &status, r, doc))
-		begin(r);
+		change(r);
 	else
 		report(r, next->line, status, why, bb_json_find(doc, "from"));
 	bb_arena_reset(&r->work);
@@ -339,13 +370,17 @@ static void mine(struct run *r)
 		struct bb_span value;
 		enum values_state state = VALUES_END;
 		if (!ended)
-			state = values_next(&r->values, &value, !r->busy);
+			state = values_next(&r->values, &value, patience_ms(r));
+		else if (r->waits)
+			poll(NULL, 0, patience_ms(r));
 		ended = state == VALUES_END;
 		if (state == VALUES_GOT)
 			take(r, value);
 		else if (r->busy)
 			settle(r, miner_turn(r->miner));
-		else if (ended)
+		else if (r->waits && patience_ms(r) == 0)
+			begin(r);
+		else if (ended && !r->waits)
 			return;
 		hashrate_turn(&r->hashrate, miner_hashes(r->miner));
 	}

@@ -366,6 +366,7 @@ int main(int argc, char **argv)
 	int status;
 
 	read_call(&r, argc, argv);
+	tool_keep_to(r.in.files, NULL, 0);
 	bb_sandbox_enter(*r.in.files ? BB_SANDBOX_READER : BB_SANDBOX_FILTER);
 	bb_lines_tie(&r.in, &out);
 	read_coins(&r);

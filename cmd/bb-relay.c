@@ -223,6 +223,7 @@ static int hand_in(struct run *r)
 {
 	const int fd = connect_to_node(r);
 
+	tool_keep_to(r->in.files, NULL, 0);
 	bb_sandbox_enter(*r->in.files ? BB_SANDBOX_READER : BB_SANDBOX_FILTER);
 	return relaytool_lines(&r->in, &r->out, fd, RELAYTOOL_ORPHANS);
 }

@@ -133,6 +133,7 @@ static void read_call(struct run *r, int argc, char **argv)
 /* The key files and a terminal are held; lines may come from files yet to be opened. */
 static void drop_rights(const struct run *r)
 {
+	tool_keep_to(r->in.files, NULL, 0);
 	bb_sandbox_enter(
 		(*r->in.files ? BB_SANDBOX_READER : BB_SANDBOX_FILTER) | keys_rights(&r->keys));
 }

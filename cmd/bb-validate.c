@@ -330,6 +330,7 @@ int main(int argc, char **argv)
 			"--mark goes with none of --verdict, --trace, --line-flags, --partial");
 	tool_network(&tool, &opt.network, network);
 	in.files = argv + optind;
+	tool_keep_to(in.files, NULL, 0);
 	if (!(pool = pool_new(opt.trace ? 1 : threads, &in, &out, do_line, &opt)))
 		tool_die(&tool, BB_SYSTEM, "cannot start %u threads", threads);
 	bb_sandbox_enter(*in.files ? BB_SANDBOX_READER : BB_SANDBOX_FILTER);

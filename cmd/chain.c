@@ -52,6 +52,22 @@ bool chain_failed(struct chain *c)
 	return true;
 }
 
+/* The store is open but for its files of blocks. Which files a verb may read that takes names
+ * for something else, or looks beside them, it knows itself. */
+static void drop_rights(const struct chain *c, enum bb_store_mode mode)
+{
+	const bool reads = mode == BB_STORE_READ;
+	char path[PATH_MAX];
+	const struct bb_sandbox_path blocks = {
+		path, reads ? BB_SANDBOX_READ : BB_SANDBOX_READ | BB_SANDBOX_MAKE};
+
+	if ((c->in.files || !*c->args) &&
+		snprintf(path, sizeof(path), "%s/blocks", c->dir) < PATH_MAX)
+		tool_keep_to(c->in.files, &blocks, 1);
+	bb_sandbox_enter(
+		BB_SANDBOX_READER | (reads ? BB_SANDBOX_STORE : BB_SANDBOX_STORE_WRITER));
+}
+
 bool chain_open_to(char why[BB_STORE_MESSAGE], struct chain *c, enum bb_store_mode mode)
 {
 	if (!c->dir)
@@ -60,8 +76,7 @@ bool chain_open_to(char why[BB_STORE_MESSAGE], struct chain *c, enum bb_store_mo
 	if (!bb_store_open(&c->store, why, c->dir, mode, &c->network))
 		return false;
 	fault_watch(&c->store);
-	bb_sandbox_enter(BB_SANDBOX_READER |
-			 (mode == BB_STORE_READ ? BB_SANDBOX_STORE : BB_SANDBOX_STORE_WRITER));
+	drop_rights(c, mode);
 	return true;
 }
 

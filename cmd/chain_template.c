@@ -287,11 +287,11 @@ static int from_lines(struct chain *c)
 	char *const files[] = {(char *)c->offers, NULL};
 	struct offers o = {0};
 
+	c->in.files = files;
 	if (has_store(c))
 		chain_open(c, BB_STORE_READ);
 	else
 		bb_sandbox_enter(BB_SANDBOX_READER);
-	c->in.files = files;
 	read_offers(&o, c);
 	if (o.failed)
 		chain_error(c, c->in.number, BB_SYSTEM, "out of memory");

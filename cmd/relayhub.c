@@ -15,8 +15,10 @@
 
 #include "clock.h"
 #include "fault.h"
+#include "relaykeeper.h"
 #include "relaylog.h"
 #include "relaypeers.h"
+#include "relayrights.h"
 #include "relaysock.h"
 
 enum {
@@ -25,6 +27,8 @@ enum {
 	STORE_MS = 100,		  /* between looks for a store that is not there yet */
 	FAILED_MS = 5000,	  /* before one that failed is tried again */
 	SAVE_MS = 180000,
+	LOG_MS = 60000,
+	LOG_LINES = 600, /* in LOG_MS */
 };
 
 void relayhub_after(struct event *e, uint64_t ms)
@@ -34,11 +38,23 @@ void relayhub_after(struct event *e, uint64_t ms)
 	event_add(e, &t);
 }
 
+/* Who comes and is sent away, again and again, must not fill the log. */
 void relayhub_say(void *hub, const char *words)
 {
-	const struct relayhub *h = hub;
+	struct relayhub *h = hub;
+	const uint64_t now = clock_ms();
+	char left_out[64];
 
-	relaylog(h->o->tool, words);
+	if (now >= h->log_ms + LOG_MS) {
+		snprintf(left_out, sizeof(left_out), "%zu lines are left out here",
+			h->log_lines > LOG_LINES ? h->log_lines - LOG_LINES : 0);
+		if (h->log_lines > LOG_LINES)
+			relaylog(h->o->tool, left_out);
+		h->log_ms = now;
+		h->log_lines = 0;
+	}
+	if (++h->log_lines <= LOG_LINES)
+		relaylog(h->o->tool, words);
 }
 
 void relayhub_say_why(struct relayhub *h, const char *what, const char *why)
@@ -60,7 +76,7 @@ static bool is_made(const struct relayhub *h)
 {
 	char path[PATH_MAX];
 
-	return snprintf(path, sizeof(path), "%s/chain", h->o->dir) < PATH_MAX &&
+	return snprintf(path, sizeof(path), "%s/chain/data.mdb", h->o->dir) < PATH_MAX &&
 	       access(path, F_OK) == 0;
 }
 
@@ -92,9 +108,15 @@ void relayhub_look_for_store(struct relayhub *h)
 		bb_hub_store(h->hub, &h->store);
 }
 
+/* A mempool that was not written out before the machine went down, a pipeline makes anew. */
+static bool lacks_pool(const struct relayhub *h)
+{
+	return h->chain && (!h->store.pool_env || h->store.pool_why);
+}
+
 static bool lacks_store(const struct relayhub *h)
 {
-	return !h->store.env || h->store.why;
+	return !h->store.env || h->store.why || lacks_pool(h);
 }
 
 static void tell_ready(const struct relayhub_options *o)
@@ -122,7 +144,7 @@ static void save_peers(struct relayhub *h)
 	char why[RELAYPEERS_WHY];
 
 	h->saved_ms = clock_ms();
-	if (!relaypeers_save(why, h->o->dir, h->book))
+	if (!relaypeers_save(why, h->keeper, h->o->dir, h->book))
 		relayhub_say(h, why);
 }
 
@@ -133,6 +155,11 @@ static void found(void *hub, const struct bb_net_address *a)
 	bb_addrbook_add(h->book, a, NULL, (int64_t)time(NULL));
 	if (!h->stopping)
 		relayhub_soon(h->tick);
+}
+
+static void unknown(void *hub, const char *name, const char *why)
+{
+	relayhub_say_why(hub, name, why);
 }
 
 /* Those that a person named: addresses are known now, names are looked up. */
@@ -166,7 +193,7 @@ static void on_tick(evutil_socket_t fd, short what, void *hub)
 		return;
 	if (what & EV_TIMEOUT)
 		relaydoor_let_in_again(h);
-	if (lacks_store(h) && now >= h->looked_ms + (h->store.why ? FAILED_MS : STORE_MS))
+	if (lacks_store(h) && now >= h->looked_ms + (h->store.env ? FAILED_MS : STORE_MS))
 		relayhub_look_for_store(h);
 	next = bb_hub_tick(h->hub, now, (int64_t)time(NULL));
 	if (h->outbound < h->o->outbound)
@@ -256,6 +283,10 @@ static void take_folder(struct relayhub *h)
 		tool_die(h->o->tool, BB_SYSTEM, "open %s: %s", dir, strerror(errno));
 	if (flock(h->dir_fd, LOCK_EX | LOCK_NB) != 0)
 		tool_die(h->o->tool, BB_SYSTEM, "another hub runs in %s", dir);
+	relayrights_prepare(h->dir_fd);
+	h->keeper = relaykeeper_start(dir);
+	if (h->keeper < 0)
+		tool_die(h->o->tool, BB_SYSTEM, "cannot start a process: %s", strerror(errno));
 }
 
 /* A connection is a descriptor; no other program is started; a pipe that closes is an error as
@@ -284,7 +315,7 @@ static void make_events(struct relayhub *h)
 	h->deadline = evtimer_new(h->base, on_deadline, h);
 	h->interrupted = evsignal_new(h->base, SIGINT, on_signal, h);
 	h->terminated = evsignal_new(h->base, SIGTERM, on_signal, h);
-	h->names = relaynames_new(h->base, found, h);
+	h->names = relaynames_new(h->base, &(struct relaynames_told){found, unknown, h});
 	if (!h->tick || !h->reap || !h->deadline || !h->interrupted || !h->terminated ||
 		!h->names || event_add(h->interrupted, NULL) != 0 ||
 		event_add(h->terminated, NULL) != 0)
@@ -331,10 +362,14 @@ static void free_all(struct relayhub *h)
 		bb_store_close(&h->store);
 }
 
-static void remove_socket(const struct relayhub *h, const char *name)
+static void leave_folder(struct relayhub *h)
 {
-	if (unlinkat(h->dir_fd, name, 0) != 0)
-		relayhub_say_why((struct relayhub *)h, name, strerror(errno));
+	int err;
+
+	save_peers(h);
+	err = relaykeeper_end(h->keeper);
+	if (err)
+		relayhub_say_why(h, "the sockets stay behind", strerror(err));
 }
 
 int relayhub_run(const struct relayhub_options *options)
@@ -358,11 +393,10 @@ int relayhub_run(const struct relayhub_options *options)
 	relaydoor_listen(h);
 	h->saved_ms = clock_ms();
 	relayhub_soon(h->tick);
+	relayrights_drop(o.dir);
 	tell_ready(&o);
 	event_base_dispatch(h->base);
-	remove_socket(h, "relay.sock");
-	remove_socket(h, "chain.sock");
-	save_peers(h);
+	leave_folder(h);
 	free_all(h);
 	status = h->status;
 	close(h->dir_fd);

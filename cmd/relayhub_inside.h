@@ -61,8 +61,11 @@ struct relayhub {
 	size_t held;		  /* bytes of input of all */
 	struct event *tick, *reap, *interrupted, *terminated, *deadline;
 	uint64_t saved_ms, looked_ms; /* when the peers were saved, a store was looked for */
+	uint64_t log_ms;	      /* since when log lines are counted */
+	size_t log_lines;
 	bool stopping, finishing;
 	int dir_fd; /* locked as long as we live */
+	int keeper; /* relaykeeper.h */
 	int status;
 	char store_why[BB_STORE_MESSAGE];
 };

@@ -16,26 +16,25 @@ struct name {
 	struct evdns_getaddrinfo_request *asked; /* NULL: no answer is due */
 	uint64_t next_ms;			 /* when to ask again */
 	unsigned wait_ms;
+	bool unknown;
 	struct name *next;
 };
 
 struct relaynames {
 	struct event_base *base;
 	struct evdns_base *dns; /* NULL: not yet, or no name server is known */
-	void (*found)(void *arg, const struct bb_net_address *a);
-	void *arg;
+	struct relaynames_told told;
 	struct name *names;
 	uint64_t now_ms; /* of the last turn */
 	bool freeing;
 };
 
-struct relaynames *relaynames_new(struct event_base *base,
-	void (*found)(void *arg, const struct bb_net_address *a), void *arg)
+struct relaynames *relaynames_new(struct event_base *base, const struct relaynames_told *told)
 {
 	struct relaynames *n = calloc(1, sizeof(*n));
 
 	if (n)
-		*n = (struct relaynames){.base = base, .found = found, .arg = arg};
+		*n = (struct relaynames){.base = base, .told = *told};
 	return n;
 }
 
@@ -70,15 +69,19 @@ bool relaynames_add(struct relaynames *n, const struct bb_net_address *at)
 static void answered(int err, struct evutil_addrinfo *all, void *arg)
 {
 	struct name *name = arg;
+	const struct relaynames_told *told = &name->all->told;
 	struct bb_net_address a;
 
 	name->asked = NULL;
+	if (err && !name->unknown && !name->all->freeing)
+		told->unknown(told->arg, name->at.host, evutil_gai_strerror(err));
+	name->unknown = err;
 	for (const struct evutil_addrinfo *i = err ? NULL : all; i; i = i->ai_next) {
 		if (name->all->freeing || !relaysock_address(&a, i->ai_addr))
 			continue;
 		name->wait_ms = AGAIN_MS;
 		name->next_ms = name->all->now_ms + AGAIN_MS;
-		name->all->found(name->all->arg, &a);
+		told->found(told->arg, &a);
 	}
 	if (all)
 		evutil_freeaddrinfo(all);

@@ -10,9 +10,16 @@
 
 struct relaynames;
 
-/* `found` is told of every address of the name, as often as it is looked up. NULL: memory. */
-struct relaynames *relaynames_new(struct event_base *base,
-	void (*found)(void *arg, const struct bb_net_address *a), void *arg);
+struct relaynames_told {
+	/* Of every address of a name, as often as it is looked up. */
+	void (*found)(void *arg, const struct bb_net_address *a);
+	/* Of a name that has none, at first or any more; once, until it has one. */
+	void (*unknown)(void *arg, const char *name, const char *why);
+	void *arg;
+};
+
+/* NULL: memory. */
+struct relaynames *relaynames_new(struct event_base *base, const struct relaynames_told *told);
 void relaynames_free(struct relaynames *n);
 /* A name to be looked up from now on. False: memory. */
 bool relaynames_add(struct relaynames *n, const struct bb_net_address *name);

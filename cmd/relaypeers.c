@@ -1,12 +1,12 @@
 #include "relaypeers.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <unistd.h>
 
 #include "base/lines.h"
+#include "relaykeeper.h"
 
 enum { FILE_MAX = 16 << 20 }; /* bytes */
 
@@ -41,34 +41,15 @@ bool relaypeers_load(struct bb_addrbook *book, char why[RELAYPEERS_WHY], const c
 	return !bad || refuse(why, dir, words);
 }
 
-static bool write_file(const char *path, struct bb_span text)
+bool relaypeers_save(
+	char why[RELAYPEERS_WHY], int keeper, const char *dir, const struct bb_addrbook *book)
 {
-	struct bb_sink file = {
-		.fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644)};
-	bool ok;
-
-	if (file.fd < 0)
-		return false;
-	bb_put(&file.buf, text.data, text.len);
-	ok = bb_sink_flush(&file);
-	if (!ok)
-		errno = file.error;
-	bb_buf_free(&file.buf);
-	return close(file.fd) == 0 && ok;
-}
-
-bool relaypeers_save(char why[RELAYPEERS_WHY], const char *dir, const struct bb_addrbook *book)
-{
-	char path[PATH_MAX], new[PATH_MAX];
 	struct bb_buf text = {0};
-	bool ok;
+	int err = ENOMEM;
 
 	bb_addrbook_save(&text, book);
-	errno = text.failed ? ENOMEM : ENAMETOOLONG;
-	ok = !text.failed && path_of(path, dir, "peers") && path_of(new, dir, "peers.new") &&
-	     write_file(new, BB_SPAN(text.data, text.len)) && rename(new, path) == 0;
-	if (!ok)
-		refuse(why, dir, strerror(errno));
+	if (!text.failed)
+		err = relaykeeper_save(keeper, BB_SPAN(text.data, text.len));
 	bb_buf_free(&text);
-	return ok;
+	return !err || refuse(why, dir, strerror(err));
 }

@@ -9,7 +9,8 @@ enum { RELAYPEERS_WHY = 1024 };
 
 /* What can be read of it, if it is there. False: not all, and why. */
 bool relaypeers_load(struct bb_addrbook *book, char why[RELAYPEERS_WHY], const char *dir);
-/* Whole; false: it is as it was before, and why. */
-bool relaypeers_save(char why[RELAYPEERS_WHY], const char *dir, const struct bb_addrbook *book);
+/* Whole, by the keeper (relaykeeper.h); false: it is as it was before, and why. */
+bool relaypeers_save(
+	char why[RELAYPEERS_WHY], int keeper, const char *dir, const struct bb_addrbook *book);
 
 #endif

@@ -228,6 +228,27 @@ const char *tool_safe_name(const char *name, size_t files)
 					     : name;
 }
 
+void tool_keep_to(char *const *files, const struct bb_sandbox_path *more, size_t count)
+{
+	struct bb_sandbox_path *all;
+	size_t n = 0, named = 0;
+
+	while (files && files[named])
+		named++;
+	if (!(all = calloc(named + count + 1, sizeof(*all))))
+		return;
+	for (; n < named; n++)
+		all[n] = (struct bb_sandbox_path){files[n], BB_SANDBOX_READ};
+	for (size_t i = 0; i < count; i++)
+		all[n++] = more[i];
+	while (named &&
+		(strcmp(files[named - 1], "-") == 0 || access(files[named - 1], F_OK) == 0))
+		named--;
+	if (n && !named)
+		bb_sandbox_paths(all, n);
+	free(all);
+}
+
 bool tool_is_hex(struct bb_span s)
 {
 	size_t digits = 0;

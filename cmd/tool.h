@@ -8,6 +8,7 @@
 #include <stdnoreturn.h>
 
 #include "base/lines.h"
+#include "base/sandbox.h"
 #include "bitcoin/network.h"
 
 /* Who is speaking: set once at the top of main. */
@@ -52,6 +53,10 @@ int64_t tool_number(
 bool tool_is_doubtful(const char *word, size_t words);
 /* A file's name for an error, unless it may be such a secret. */
 const char *tool_safe_name(const char *name, size_t files);
+/* From here on no file can be opened but these of the call and `more`, where the system can do
+ * that (bb_sandbox_paths, and as that before the first thread). One that is not there yet may
+ * come to be: then nothing happens. */
+void tool_keep_to(char *const *files, const struct bb_sandbox_path *more, size_t count);
 /* Is a line nothing but hex, but for blanks around it? */
 bool tool_is_hex(struct bb_span line);
 /* Threads to use: -j's argument, or 0 for every core. */

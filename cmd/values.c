@@ -207,7 +207,7 @@ static void fill(struct values *v)
 		end_file(v);
 }
 
-enum values_state values_next(struct values *v, struct bb_span *value, bool wait)
+enum values_state values_next(struct values *v, struct bb_span *value, int wait_ms)
 {
 	if (!v->opened)
 		v->ended = !next_file(v);
@@ -217,9 +217,9 @@ enum values_state values_next(struct values *v, struct bb_span *value, bool wait
 			return VALUES_GOT;
 		if (v->ended || stopped(v))
 			return VALUES_END;
-		if (poll(&pfd, 1, wait ? -1 : 0) > 0)
+		if (poll(&pfd, 1, wait_ms) > 0)
 			fill(v);
-		else if (!wait)
+		else if (wait_ms >= 0)
 			return VALUES_NONE;
 	}
 }

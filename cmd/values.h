@@ -34,10 +34,10 @@ enum values_state {
 	VALUES_END,
 };
 
-/* The next one, borrowed until the next call. With `wait` it is waited for; else what has not
- * come yet is left to come. What is no object, breaks off or is too long is reported and passed
- * over. */
-enum values_state values_next(struct values *v, struct bb_span *value, bool wait);
+/* The next one, borrowed until the next call. It is waited for so many milliseconds, from the
+ * last byte that came; -1: for ever. What is no object, breaks off or is too long is reported
+ * and passed over. */
+enum values_state values_next(struct values *v, struct bb_span *value, int wait_ms);
 void values_free(struct values *v);
 
 #endif

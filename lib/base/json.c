@@ -17,7 +17,9 @@ struct parse {
 	struct bb_json *root;
 	struct bb_json *open[BB_JSON_MAX_DEPTH]; /* the containers around this place */
 	struct bb_json *last[BB_JSON_MAX_DEPTH]; /* the newest member of each */
-	size_t depth, values;
+	struct bb_json within; /* stands for all that lies deeper than what is kept */
+	size_t depth, kept_depth;
+	size_t values, values_max, kept, kept_max;
 	size_t token_end; /* where the last token ended */
 	struct bb_span key;
 };
@@ -48,16 +50,27 @@ static struct bb_span token(struct parse *p)
 	return BB_SPAN(p->line.data + start, end - start);
 }
 
+static bool is_kept(const struct parse *p)
+{
+	return p->depth <= p->kept_depth;
+}
+
 static struct bb_json *append(struct parse *p, enum bb_json_type type)
 {
-	struct bb_json *v = NULL;
+	struct bb_json *v;
 
-	if (++p->values > BB_JSON_MAX_VALUES)
+	if (++p->values > p->values_max || (is_kept(p) && ++p->kept > p->kept_max)) {
 		p->why = "malformed JSON: too many values";
-	else if (!(v = bb_arena_array(p->arena, 1, sizeof(*v))))
-		p->why = "out of memory";
-	if (!v)
 		return NULL;
+	}
+	if (!is_kept(p)) {
+		token(p);
+		return &p->within;
+	}
+	if (!(v = bb_arena_array(p->arena, 1, sizeof(*v)))) {
+		p->why = "out of memory";
+		return NULL;
+	}
 	v->type = type;
 	v->raw = token(p);
 	v->key = p->key;
@@ -93,7 +106,7 @@ static int on_number(void *ctx, const char *s, size_t len)
 {
 	struct bb_json *v = append(ctx, BB_JSON_NUMBER);
 
-	if (v)
+	if (v && is_kept(ctx))
 		v->text = keep(ctx, (const unsigned char *)s, len);
 	return v != NULL;
 }
@@ -102,6 +115,8 @@ static int on_string(void *ctx, const unsigned char *s, size_t len)
 {
 	struct bb_json *v = append(ctx, BB_JSON_STRING);
 
+	if (!is_kept(ctx))
+		return 1;
 	if (v)
 		v->text = keep(ctx, s, len);
 	return v && (v->text.data || !len);
@@ -112,6 +127,8 @@ static int on_key(void *ctx, const unsigned char *s, size_t len)
 	struct parse *p = ctx;
 
 	token(p);
+	if (!is_kept(p))
+		return 1;
 	p->key = keep(p, s, len);
 	return p->key.data || !len;
 }
@@ -145,7 +162,8 @@ static int on_close(void *ctx)
 	struct bb_span end = token(p);
 	struct bb_json *v = p->open[--p->depth];
 
-	v->raw.len = (size_t)(end.data + end.len - v->raw.data);
+	if (v != &p->within)
+		v->raw.len = (size_t)(end.data + end.len - v->raw.data);
 	return 1;
 }
 
@@ -161,30 +179,57 @@ static const yajl_callbacks callbacks = {
 	.yajl_end_array = on_close,
 };
 
-const struct bb_json *bb_json_parse(struct bb_arena *a, const char **why, struct bb_span line)
+static const struct bb_json *parse(
+	struct parse *p, struct bb_arena *a, const char **why, struct bb_span line)
 {
-	struct parse p = {.arena = a, .line = line};
 	yajl_status status;
 
+	p->arena = a;
+	p->line = line;
+	p->values_max = bb_json_values_max(line.len);
 	/* yajl passes over these two as white space; in JSON they can stand nowhere. */
 	*why = "malformed JSON";
 	if (line.len &&
 		(memchr(line.data, '\v', line.len) || memchr(line.data, '\f', line.len)))
 		return NULL;
 	*why = "out of memory";
-	if (!(p.yajl = yajl_alloc(&callbacks, NULL, &p)))
+	if (!(p->yajl = yajl_alloc(&callbacks, NULL, p)))
 		return NULL;
-	status = yajl_parse(p.yajl, line.data, line.len);
+	status = yajl_parse(p->yajl, line.data, line.len);
 	if (status == yajl_status_ok)
-		status = yajl_complete_parse(p.yajl);
-	yajl_free(p.yajl);
+		status = yajl_complete_parse(p->yajl);
+	yajl_free(p->yajl);
 	if (status != yajl_status_ok)
-		*why = p.why ? p.why : "malformed JSON";
-	else if (!p.root || p.root->type != BB_JSON_OBJECT)
+		*why = p->why ? p->why : "malformed JSON";
+	else if (!p->root || p->root->type != BB_JSON_OBJECT)
 		*why = "malformed JSON: not an object";
 	else
-		return p.root;
+		return p->root;
 	return NULL;
+}
+
+size_t bb_json_values_max(size_t line_len)
+{
+	const size_t fair = BB_JSON_FREE_VALUES + line_len / BB_JSON_BYTES_A_VALUE;
+
+	return fair < BB_JSON_MAX_VALUES ? fair : BB_JSON_MAX_VALUES;
+}
+
+const struct bb_json *bb_json_parse(struct bb_arena *a, const char **why, struct bb_span line)
+{
+	struct parse p = {.kept_depth = BB_JSON_MAX_DEPTH, .kept_max = BB_JSON_MAX_VALUES};
+
+	return parse(&p, a, why, line);
+}
+
+const struct bb_json *bb_json_parse_members(
+	size_t *values, struct bb_arena *a, const char **why, struct bb_span line)
+{
+	struct parse p = {.kept_depth = 1, .kept_max = BB_JSON_MAX_MEMBERS};
+	const struct bb_json *root = parse(&p, a, why, line);
+
+	*values = p.values;
+	return root;
 }
 
 const struct bb_json *bb_json_get(const struct bb_json *object, const char *key)

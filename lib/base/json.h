@@ -18,7 +18,13 @@ enum bb_json_type {
 
 enum {
 	BB_JSON_MAX_DEPTH = 64,
-	BB_JSON_MAX_VALUES = 8 << 20, /* a full block's expansion stays under 8 million */
+	/* Of one line, so that its tree stays in proportion to it: one for each 4 bytes, and a
+	 * million besides, so that the worst block there can be, with 4 million empty witness
+	 * items of 3 bytes each, is still a line. */
+	BB_JSON_BYTES_A_VALUE = 4,
+	BB_JSON_FREE_VALUES = 1 << 20,
+	BB_JSON_MAX_VALUES = 8 << 20,
+	BB_JSON_MAX_MEMBERS = 64 << 10, /* of bb_json_parse_members */
 };
 
 struct bb_json {
@@ -36,6 +42,13 @@ struct bb_json {
  * Returns NULL with *why a static reason ("malformed JSON: ..."). RFC 8259; NaN, comments and
  * trailing text are errors. */
 const struct bb_json *bb_json_parse(struct bb_arena *a, const char **why, struct bb_span line);
+
+/* The same, for who looks at the line's own members only: what is in them is checked and
+ * counted, but none of it kept, so that the tree is small whatever the line. */
+const struct bb_json *bb_json_parse_members(
+	size_t *values, struct bb_arena *a, const char **why, struct bb_span line);
+/* So many values a line of that length may have. */
+size_t bb_json_values_max(size_t line_len);
 
 /* The member of that name, the last of several, as in jq; NULL when there is none. */
 const struct bb_json *bb_json_get(const struct bb_json *object, const char *key);

@@ -73,10 +73,10 @@ static void share_lock(MDB_env *env, const char *path)
 	if (asprintf(&name, "%s/lock.mdb", path) < 0)
 		return;
 	if (mdb_env_get_fd(env, &fd) == 0 && fstat(fd, &data) == 0 && data.st_mode & S_IRGRP &&
-		lstat(name, &lock) == 0 && S_ISREG(lock.st_mode) &&
-		lock.st_uid == geteuid() && (lock.st_mode & shared) != shared)
-		err = fchmodat(AT_FDCWD, name, (lock.st_mode & 07777) | shared,
-			AT_SYMLINK_NOFOLLOW);
+		lstat(name, &lock) == 0 && S_ISREG(lock.st_mode) && lock.st_uid == geteuid() &&
+		(lock.st_mode & shared) != shared)
+		err = fchmodat(
+			AT_FDCWD, name, (lock.st_mode & 07777) | shared, AT_SYMLINK_NOFOLLOW);
 	(void)err; /* others then cannot read the store, and are told so */
 	free(name);
 }

@@ -120,9 +120,11 @@ static bool make_dir(const char *dir)
 	return true;
 }
 
+/* Who reads needs it as a place only, and may have no right to list what it holds. */
 static bool open_base(struct bb_opening *o)
 {
-	o->dir_fd = bb_open_dir(AT_FDCWD, o->dir);
+	o->dir_fd = o->mode == BB_STORE_READ ? open(o->dir, O_PATH | O_DIRECTORY | O_CLOEXEC)
+					     : bb_open_dir(AT_FDCWD, o->dir);
 	if (o->dir_fd < 0 && errno == ENOENT && o->mode == BB_STORE_READ)
 		return refuse_absent(o);
 	if (o->dir_fd < 0 && errno == ENOENT) {

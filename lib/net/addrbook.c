@@ -35,6 +35,7 @@ struct known {
 	unsigned fails;		/* in a row */
 	bool named;		/* by a person: never forgotten, and tried first */
 	bool ours;		/* ourselves: never tried, never told */
+	bool loaded;		/* from the file, and not tried since */
 	struct source *from;	/* who told of it; NULL: a person, the file */
 };
 
@@ -218,7 +219,7 @@ static int64_t due(const struct known *k, int64_t now)
 {
 	int64_t wait = k->named ? NAMED_WAIT_S : WAIT_S;
 
-	if (!k->tried || k->tried > now)
+	if (!k->tried || k->tried > now || (k->loaded && !k->fails))
 		return 0;
 	for (unsigned i = 1; i < k->fails && wait < WAIT_MOST_S; i++)
 		wait *= 2;
@@ -262,6 +263,7 @@ bool bb_addrbook_pick(struct bb_net_address *out, struct bb_addrbook *b, int64_t
 	if (!picked)
 		return false;
 	picked->tried = now;
+	picked->loaded = false;
 	*out = picked->at;
 	return true;
 }
@@ -443,7 +445,7 @@ static bool services(uint64_t *out, const struct bb_json *line)
 static bool load_peer(struct bb_addrbook *b, const struct bb_json *line)
 {
 	char host[BB_HOST_MAX + 1];
-	struct known k = {0};
+	struct known k = {.loaded = true};
 	int64_t port, fails;
 
 	if (!bb_get_ascii(host, sizeof(host), bb_json_find(line, "host")) ||

@@ -32,8 +32,9 @@ void bb_addrbook_save(struct bb_buf *out, const struct bb_addrbook *b);
 bool bb_addrbook_add(
 	struct bb_addrbook *b, const struct bb_net_address *a, const char *from, int64_t now);
 /* One to connect to now, that `busy` does not know as connected, tried a while ago (a back-off
- * that doubles from 1 s for those a person named and from 10 s else, to 10 minutes), not
- * banned; false: none. Random among those of equal worth. Marks it tried. */
+ * that doubles from 1 s for those a person named and from 10 s else, to 10 minutes; none for
+ * those of the file that answered last time), not banned; false: none. Random among those of
+ * equal worth. Marks it tried. */
 bool bb_addrbook_pick(struct bb_net_address *out, struct bb_addrbook *b, int64_t now,
 	bool (*busy)(void *arg, const struct bb_net_address *a), void *arg);
 /* After a pick that found none: when one more may be tried, always after `now`, seconds since

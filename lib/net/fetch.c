@@ -96,32 +96,48 @@ static void ask_first(struct bb_hub *h, struct peer *p)
 		ask_from(h, p, NULL, &best);
 }
 
-/* Near the present there is little to be told, and everybody is asked; else one after the
- * other, or the next as soon as one is silent. */
+/* Near the present, and without any block, there is little to be told, and everybody is asked;
+ * else one after the other, or the next as soon as one is silent. */
 static bool is_near(struct bb_hub *h)
 {
 	enum { NEAR_SECONDS = 24 * 3600 };
 	struct bb_node best;
 
-	return bb_headers_best(&best, &h->fetch->best, h->store) &&
+	return !bb_headers_best(&best, &h->fetch->best, h->store) ||
 	       best.header.time > h->now_s - NEAR_SECONDS;
 }
 
-static bool somebody_syncs(const struct bb_hub *h)
+/* One may tell of what is known, or of what comes to nothing, for ever: he has but his time. */
+static bool somebody_leads(const struct bb_hub *h)
 {
 	for (const struct peer *p = h->peers; p; p = p->next)
 		if (p->syncing && fetch_since(h, p->headers_ms) < BLOCK_STALL_MS)
-			return true;
+			return h->now_ms - h->fetch->led_ms < LEAD_MS;
 	return false;
+}
+
+/* Whose turn it is: one that we called before one that calls us, who may come as often as he
+ * likes, and of these the one that came first. */
+static struct peer *next_to_lead(const struct bb_hub *h)
+{
+	struct peer *next = NULL;
+
+	for (struct peer *p = h->peers; p; p = p->next)
+		if (p->ready && !p->asked && (p->outbound || !next || !next->outbound))
+			next = p;
+	return next;
 }
 
 static void ask_others(struct bb_hub *h)
 {
 	const bool near = is_near(h);
+	const struct peer *leads = near || somebody_leads(h) ? NULL : next_to_lead(h);
 
 	for (struct peer *p = h->peers; p; p = p->next)
-		if (p->ready && !p->asked && (near || !somebody_syncs(h)))
+		if (p->ready && !p->asked && (near || p == leads))
 			ask_first(h, p);
+	if (leads)
+		h->fetch->led_ms = h->now_ms;
 }
 
 void fetch_ready(struct bb_hub *h, struct peer *p)
@@ -249,6 +265,8 @@ void fetch_peer_gone(struct bb_hub *h, struct peer *p)
 {
 	blocks_peer_gone(h, p);
 	arrivals_forget(p);
+	free(p->question);
+	p->question = NULL;
 	free(p->serve);
 	p->serve = NULL;
 	p->serve_count = p->serve_at = 0;
@@ -283,7 +301,7 @@ static bool has_work(const struct bb_hub *h)
 	bool work = f->stale || f->untold || f->count;
 
 	for (const struct peer *p = h->peers; p && !work; p = p->next)
-		work = p->serve_count || (p->ready && !p->asked);
+		work = p->serve_count || p->question || (p->ready && !p->asked);
 	return work;
 }
 

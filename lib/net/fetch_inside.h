@@ -12,6 +12,7 @@
 
 enum {
 	HEADERS_MS = 30000,		     /* for an answer */
+	LEAD_MS = 60000,		     /* of one peer's headers alone */
 	HEADERS_A_PEER = 2 * BB_HEADERS_MAX, /* on their way to the ledger */
 	BLOCK_OWED_MS = 20000,		     /* nothing of what it owes, while others deliver */
 	BLOCK_DEAD_MS = 60000,		     /* the same, whatever others do */
@@ -40,6 +41,7 @@ struct fetch {
 	size_t count;	   /* in the window */
 	int32_t above;	   /* a block at this height is here already; 0: none */
 	bool stale;	   /* the tree has changed since the window was made */
+	uint64_t led_ms;   /* when one was asked for headers who may be the only one */
 	uint64_t plan_ms;  /* when it may be made again */
 	uint64_t made_ms;  /* when it was made */
 	uint64_t stall_ms; /* how long the lowest may hold up the others */

@@ -11,7 +11,7 @@
 enum {
 	REFUSED_MAX = 120000, /* as Core's filter of recent rejects */
 	ORPHANS_MAX = 10000,
-	ORPHANS_MS = 300000, /* until one the ledger may have dropped is asked for again */
+	ORPHANS_MS = 2000, /* between looks at what became of them */
 	PARENTS_MAX = 2500,  /* inputs: more has no transaction of standard weight */
 	BEHIND = 6,	     /* blocks: further behind, no transaction can be judged */
 	STILL_MS = 30000,    /* so long no block came: there are none to come */
@@ -68,6 +68,31 @@ static struct handed *recall(struct flood *f, const unsigned char wtxid[32])
 	return t;
 }
 
+/* Orphans. */
+
+static void remember_orphan(struct flood *f, const struct handed *t)
+{
+	struct orphan *o;
+
+	if (f->orphans.count >= ORPHANS_MAX || bb_id_find(&f->orphans, t->by_txid.id) ||
+		!(o = malloc(sizeof(*o))))
+		return;
+	*o = (struct orphan){.from = t->from, .others = t->others, .next = f->some_orphan};
+	memcpy(o->wtxid, t->by_wtxid.id, 32);
+	memcpy(o->entry.id, t->by_txid.id, 32);
+	bb_id_add(&f->orphans, &o->entry);
+	f->some_orphan = o;
+}
+
+static void forget_orphan(struct flood *f, struct orphan **at)
+{
+	struct orphan *o = *at;
+
+	*at = o->next;
+	bb_id_del(&f->orphans, &o->entry);
+	free(o);
+}
+
 /* The whole. */
 
 bool flood_new(struct bb_hub *h)
@@ -75,8 +100,8 @@ bool flood_new(struct bb_hub *h)
 	struct flood *f = h->flood = calloc(1, sizeof(*f));
 
 	return f && asks_init(&f->asks) && bb_id_table_init(&f->wtxids) &&
-	       bb_id_table_init(&f->txids) && bb_seen_init(&f->refused, REFUSED_MAX) &&
-	       bb_seen_init(&f->given, REFUSED_MAX) && bb_seen_init(&f->orphans, ORPHANS_MAX);
+	       bb_id_table_init(&f->txids) && bb_id_table_init(&f->orphans) &&
+	       bb_seen_init(&f->refused, REFUSED_MAX) && bb_seen_init(&f->given, REFUSED_MAX);
 }
 
 void flood_free(struct bb_hub *h)
@@ -88,12 +113,14 @@ void flood_free(struct bb_hub *h)
 		bb_id_del(&f->wtxids, e);
 		free(handed_of(e));
 	}
+	while (f->some_orphan)
+		forget_orphan(f, &f->some_orphan);
 	asks_free(&f->asks);
+	bb_id_table_free(&f->orphans);
 	bb_id_table_free(&f->wtxids);
 	bb_id_table_free(&f->txids);
 	bb_seen_free(&f->refused);
 	bb_seen_free(&f->given);
-	bb_seen_free(&f->orphans);
 	free(f);
 	h->flood = NULL;
 }
@@ -122,24 +149,20 @@ static bool is_at_hand(struct bb_hub *h, const unsigned char txid[32])
 	       is_mined(h, txid);
 }
 
-static bool is_wanted(struct bb_hub *h, const unsigned char txid[32])
-{
-	const struct flood *f = h->flood;
-
-	return !bb_seen_has(&f->orphans, txid) && !is_at_hand(h, txid);
-}
-
 /* Asking. */
 
 void flood_consider(struct bb_hub *h, struct peer *p, const unsigned char txid[32], bool news)
 {
 	struct bb_id_entry *e = bb_id_find(&h->flood->txids, txid);
+	struct orphan *o = (struct orphan *)bb_id_find(&h->flood->orphans, txid);
 
 	if (asks_note(h, p, txid, news))
 		return;
 	if (e)
 		others_note(h, &handed_of_txid(e)->others, handed_of_txid(e)->from, p, news);
-	else if (is_wanted(h, txid))
+	else if (o)
+		others_note(h, &o->others, o->from, p, news);
+	else if (!is_at_hand(h, txid))
 		asks_begin(h, p, txid);
 }
 
@@ -294,15 +317,16 @@ static void ask_for_parents(struct bb_hub *h, struct peer *p, const struct hande
 }
 
 /* Others may have it with another witness. */
-static void ask_others(struct bb_hub *h, const struct handed *t)
+static void ask_others(
+	struct bb_hub *h, const struct others *others, const unsigned char txid[32])
 {
 	struct peer *p;
 
-	if (!t->others.count || !hub_begin(h))
+	if (!others->count || !hub_begin(h))
 		return;
-	for (unsigned i = 0; i < t->others.count; i++)
-		if ((p = hub_peer(h, t->others.at[i])))
-			flood_consider(h, p, t->by_txid.id, true);
+	for (unsigned i = 0; i < others->count; i++)
+		if ((p = hub_peer(h, others->at[i])))
+			flood_consider(h, p, txid, true);
 	hub_end(h);
 }
 
@@ -314,7 +338,7 @@ static void refused(struct bb_hub *h, const struct handed *t, struct bb_span err
 	if (is_refused_whatever_witness(error))
 		bb_seen_add(&h->flood->refused, t->by_txid.id);
 	else
-		ask_others(h, t);
+		ask_others(h, &t->others, t->by_txid.id);
 	if (p && breaks_rules(error))
 		hub_blame(h, p, CONSENSUS_SCORE, "a transaction against the rules");
 }
@@ -331,7 +355,7 @@ static void became_orphan(struct bb_hub *h, const struct handed *t)
 {
 	struct peer *p = hub_peer(h, t->from);
 
-	bb_seen_add(&h->flood->orphans, t->by_txid.id);
+	remember_orphan(h->flood, t);
 	if (p)
 		ask_for_parents(h, p, t);
 }
@@ -367,6 +391,29 @@ void flood_tip(struct bb_hub *h)
 
 /* Time. */
 
+/* Once its parents are there, the ledger says nothing of one that is refused, and nothing of
+ * one that has to make room. It may have come with a spoilt witness, so that others are asked
+ * for it. */
+static void check_orphans(struct bb_hub *h)
+{
+	struct flood *f = h->flood;
+	struct orphan **at = &f->some_orphan;
+
+	if (!f->some_orphan || h->now_ms - f->orphans_ms < ORPHANS_MS || !hub_begin(h))
+		return;
+	f->orphans_ms = h->now_ms;
+	while (*at && h->store->pool_fits) {
+		struct orphan gone = **at;
+		if (bb_store_has(h->store, BB_POOL_ORPHANS, BB_SPAN(gone.wtxid, 32))) {
+			at = &(*at)->next;
+			continue;
+		}
+		forget_orphan(f, at);
+		ask_others(h, &gone.others, gone.entry.id);
+	}
+	hub_end(h);
+}
+
 static void tick_peer(struct bb_hub *h, struct peer *p)
 {
 	if (p->ask_mempool && h->store && !is_behind(h, p)) {
@@ -379,13 +426,9 @@ static void tick_peer(struct bb_hub *h, struct peer *p)
 
 uint64_t flood_tick(struct bb_hub *h)
 {
-	struct flood *f = h->flood;
 	uint64_t again;
 
-	if (h->now_ms - f->orphans_ms >= ORPHANS_MS) {
-		bb_seen_clear(&f->orphans);
-		f->orphans_ms = h->now_ms;
-	}
+	check_orphans(h);
 	again = asks_tick(h);
 	for (struct peer *p = h->peers; p; p = p->next) {
 		if (p->ready)

@@ -23,12 +23,22 @@ struct asks {
 		called; /* struct due, in order: those that whom we called announced too */
 };
 
+/* A transaction that the ledger keeps until its parents come. */
+struct orphan {
+	struct bb_id_entry entry; /* txid */
+	unsigned char wtxid[32];
+	uint64_t from;
+	struct others others; /* who have it with that witness, or another */
+	struct orphan *next;
+};
+
 struct flood {
 	struct asks asks;
 	struct bb_id_table wtxids, txids;
 	struct bb_seen refused; /* txids; whatever their witness */
 	struct bb_seen given;	/* wtxids refused: with that witness */
-	struct bb_seen orphans; /* txids that wait for their parents in the ledger */
+	struct bb_id_table orphans;
+	struct orphan *some_orphan; /* and so on */
 	uint64_t orphans_ms, tip_ms;
 };
 

@@ -129,6 +129,8 @@ static void take_verack(struct bb_hub *h, struct peer *p)
 	}
 	p->ready = true;
 	p->pinged_ms = h->now_ms;
+	hub_log(h, "peer %s:%u connected, %s us", p->at.host, p->at.port,
+		p->outbound ? "called by" : "which called");
 	gossip_ready(h, p);
 	flood_ready(h, p);
 	fetch_ready(h, p);

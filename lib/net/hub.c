@@ -360,6 +360,8 @@ void bb_hub_closed(struct bb_hub *h, uint64_t connection)
 {
 	struct peer *p = hub_peer(h, connection);
 
+	if (p && p->ready)
+		hub_log(h, "peer %s:%u has gone", p->at.host, p->at.port);
 	if (p)
 		forget_peer(h, p);
 	else

@@ -19,7 +19,7 @@ enum {
 	PONG_MS = 120000,
 	CHAIN_BYTES = 64 << 20, /* on the way through the pipeline, before peers are not read */
 	CHAIN_LINES = 8192,
-	PEER_QUEUE = 8 << 20, /* bytes to a peer, before it is served no more for a while */
+	PEER_QUEUE = 1 << 20, /* bytes to a peer, before it is served no more for a while */
 	BLOCKS_A_PEER = 16,   /* in flight */
 	BLOCKS_AHEAD = 1024,  /* of the tip: how far from it blocks are asked for */
 	BLOCK_STALL_MS = 2000,
@@ -44,7 +44,8 @@ struct peer {
 	unsigned score;
 	double allowance;   /* lines it may still send; refilled with time */
 	bool slowed;	    /* it has used them up */
-	uint64_t choked_ms; /* it does not take what it is sent, since; 0: it does */
+	uint64_t choked_ms; /* it takes nothing of too much that it is sent, since; 0: it does */
+	size_t choked_at;   /* bytes there were, then */
 	bool unread;	    /* for one of these, or: */
 	bool paused;	    /* nobody is read from, since: */
 	uint64_t paused_ms;
@@ -85,6 +86,7 @@ struct peer {
 	unsigned char told[32]; /* the last of ours that it was told, or has; all zero: none */
 	struct bb_inv *serve;	/* getdata not answered yet */
 	size_t serve_count, serve_at;
+	struct headers_question *question; /* getheaders not answered yet; NULL: none */
 	struct peer *next, *next_gone;
 };
 

@@ -6,8 +6,10 @@
 enum {
 	LINES_A_SECOND = 500, /* of a peer, but for what it was asked for */
 	LINES_BURST = 5000,
-	CHOKED = 2 * PEER_QUEUE, /* bytes to a peer: it is heard again when it has taken some */
-	CHOKED_MS = 30000,
+	/* Bytes to a peer: it is heard again when it has taken some. More than it can be given
+	 * unasked, or of what it asked for: else two could wait for each other. */
+	CHOKED = PEER_QUEUE + (9 << 20),
+	CHOKED_MS = 30000,	 /* and let go when it takes none at all */
 };
 
 /* Clocks stand still while it is not read from: what it answered lies unread. */
@@ -88,10 +90,15 @@ static size_t queued(struct bb_hub *h, const struct peer *p)
 void limits_check_queue(struct bb_hub *h, struct peer *p)
 {
 	const size_t bytes = p->gone ? 0 : queued(h, p);
+	const bool choked = bytes > (p->choked_ms ? PEER_QUEUE : CHOKED);
 
-	if (p->gone || (p->choked_ms ? bytes > PEER_QUEUE : bytes <= CHOKED))
+	if (p->gone || (!choked && !p->choked_ms))
 		return;
-	p->choked_ms = p->choked_ms ? 0 : h->now_ms;
+	if (!choked)
+		p->choked_ms = 0;
+	else if (!p->choked_ms || bytes < p->choked_at)
+		p->choked_ms = h->now_ms;
+	p->choked_at = bytes;
 	set_reading(h, p);
 }
 

@@ -222,9 +222,10 @@ void bb_hub_chain_line(struct bb_hub *h, struct bb_span line)
 	const struct bb_json *doc;
 	struct bb_span type;
 	const char *why;
+	size_t values;
 
 	bb_arena_reset(&h->arena);
-	doc = line.data ? bb_json_parse(&h->arena, &why, line) : NULL;
+	doc = line.data ? bb_json_parse_members(&values, &h->arena, &why, line) : NULL;
 	if (!doc) {
 		hub_log(h, "the ledger wrote a line that cannot be read");
 		return;

@@ -6,9 +6,22 @@
 #include "ledger/pool.h"
 #include "net/fetch_inside.h"
 
+/* Is it served, or does it have to take first what it was given? */
+static bool has_room(const struct bb_hub *h, const struct peer *p)
+{
+	return h->c.io.queued(h->c.io.arg, p->connection) < PEER_QUEUE;
+}
+
 /* Headers. */
 
 enum { HEADERS_A_LINE = 100 }; /* to look them up costs what a line costs */
+
+/* It waits until there is room. */
+struct headers_question {
+	unsigned char stop[32];
+	size_t count;
+	unsigned char locator[][32];
+};
 
 static void give_headers(struct bb_hub *h, struct peer *p, const struct bb_message *asked)
 {
@@ -35,6 +48,21 @@ static void give_headers(struct bb_hub *h, struct peer *p, const struct bb_messa
 	hub_send(h, p, &m);
 }
 
+/* Who asks again before he has taken anything, has the last of his questions answered. */
+static void keep_question(struct peer *p, const struct bb_message *m)
+{
+	struct headers_question *q = malloc(sizeof(*q) + m->count * sizeof(q->locator[0]));
+
+	if (!q)
+		return;
+	q->count = m->count;
+	memcpy(q->stop, m->stop, 32);
+	if (m->count)
+		memcpy(q->locator, m->locator, m->count * sizeof(q->locator[0]));
+	free(p->question);
+	p->question = q;
+}
+
 void fetch_getheaders(struct bb_hub *h, struct peer *p, const struct bb_message *m)
 {
 	if (!hub_begin(h)) {
@@ -42,8 +70,25 @@ void fetch_getheaders(struct bb_hub *h, struct peer *p, const struct bb_message 
 		hub_send(h, p, &(struct bb_message){.kind = BB_MSG_HEADERS});
 		return;
 	}
-	give_headers(h, p, m);
+	if (has_room(h, p))
+		give_headers(h, p, m);
+	else
+		keep_question(p, m);
 	hub_end(h);
+}
+
+static void answer_question(struct bb_hub *h, struct peer *p)
+{
+	struct headers_question *q = p->question;
+	struct bb_message m = {.count = q->count, .locator = q->locator};
+
+	if (!has_room(h, p))
+		return;
+	bb_arena_reset(&h->arena);
+	memcpy(m.stop, q->stop, 32);
+	give_headers(h, p, &m);
+	free(q);
+	p->question = NULL;
 }
 
 /* News of the tip. */
@@ -211,11 +256,6 @@ static bool give(struct bb_hub *h, struct peer *p, const struct bb_inv *item)
 	return item->kind == BB_INV_TX ? give_tx(h, p, item->id) : give_block(h, p, item->id);
 }
 
-static bool has_room(const struct bb_hub *h, const struct peer *p)
-{
-	return h->c.io.queued(h->c.io.arg, p->connection) < PEER_QUEUE;
-}
-
 /* As much as fits into its queue, and not all of a long list at one go: others wait. */
 static void serve(struct bb_hub *h, struct peer *p)
 {
@@ -242,9 +282,11 @@ bool serve_waiting(struct bb_hub *h)
 	bool done = true;
 
 	for (struct peer *p = h->peers; p; p = p->next) {
+		if (p->question)
+			answer_question(h, p);
 		if (p->serve_count)
 			serve(h, p);
-		done &= !p->serve_count;
+		done &= !p->serve_count && !p->question;
 	}
 	return done;
 }

@@ -6,7 +6,10 @@
 
 #include "bitcoin/judge.h"
 
-enum { TOOLS_MAX = 256 };
+enum {
+	TOOLS_MAX = 256,
+	VALUES_ADDED = 1 << 19, /* at most, to a line on its way to the judge */
+};
 
 /* What a line is to the hub itself (struct bb_owner). */
 enum { LINE, RECONSIDER };
@@ -315,7 +318,13 @@ static bool keep_claim(struct tool *t, const struct bb_json *from)
 	return true;
 }
 
-static void hand_in(struct bb_hub *h, struct tool *t, const struct bb_json *doc)
+/* What the ledger cannot read it cannot answer either: not even who asked. */
+static bool is_readable(struct bb_span line, size_t values)
+{
+	return values + VALUES_ADDED <= bb_json_values_max(line.len);
+}
+
+static void hand_in(struct bb_hub *h, struct tool *t, const struct bb_json *doc, size_t values)
 {
 	static const char *const ours[] = {"from", NULL};
 	const bool reconsider = bb_json_is(bb_json_find(doc, "type"), "reconsider");
@@ -326,16 +335,20 @@ static void hand_in(struct bb_hub *h, struct tool *t, const struct bb_json *doc)
 	const struct bb_json *from = bb_json_get(doc, "from");
 	struct bb_buf line = {0};
 	struct bb_json_writer w = {.buf = &line};
+	const struct bb_span sender = from ? from->raw : BB_SPAN(NULL, 0);
 
 	bb_json_open(&w, '{');
 	bb_json_others(&w, doc, ours);
 	t->waiting++;
-	if (line.failed || !keep_claim(t, from) ||
-		!pipeline_add(h, &who, BB_SPAN(line.data, line.len))) {
+	if (!line.failed && !is_readable(BB_SPAN(line.data, line.len), values)) {
+		t->waiting--;
+		refuse_line(h, t, t->lines, "malformed-line", "malformed JSON: too many values",
+			sender);
+	} else if (line.failed || !keep_claim(t, from) ||
+		   !pipeline_add(h, &who, BB_SPAN(line.data, line.len))) {
 		free(take_claim(t, t->lines));
 		t->waiting--;
-		refuse_line(h, t, t->lines, "out of memory", "",
-			from ? from->raw : BB_SPAN(NULL, 0));
+		refuse_line(h, t, t->lines, "out of memory", "", sender);
 	}
 	bb_buf_free(&line);
 }
@@ -346,7 +359,8 @@ static bool is_for_ledger(const struct bb_json *doc)
 	       bb_json_is(bb_json_find(doc, "type"), "package");
 }
 
-static void take_line(struct bb_hub *h, struct tool *t, const struct bb_json *doc)
+static void take_line(
+	struct bb_hub *h, struct tool *t, const struct bb_json *doc, size_t values)
 {
 	const struct bb_json *type = bb_json_find(doc, "type");
 	const struct bb_json *from = bb_json_get(doc, "from");
@@ -356,7 +370,7 @@ static void take_line(struct bb_hub *h, struct tool *t, const struct bb_json *do
 	else if (bb_json_is(type, "peers"))
 		tell_peers(h, t);
 	else if (is_for_ledger(doc) || (t->trusted && bb_message_is_order(type)))
-		hand_in(h, t, doc);
+		hand_in(h, t, doc, values);
 	else
 		refuse_line(h, t, t->lines, "malformed-line",
 			"neither a transaction, a package, a block nor a header",
@@ -376,6 +390,7 @@ void bb_hub_tool_line(struct bb_hub *h, uint64_t connection, struct bb_span line
 	struct tool *t = tools_find(h, connection);
 	const struct bb_json *doc;
 	const char *why = "line too long";
+	size_t values;
 
 	if (!t)
 		return;
@@ -383,9 +398,9 @@ void bb_hub_tool_line(struct bb_hub *h, uint64_t connection, struct bb_span line
 	if (line.data && is_blank(line))
 		return;
 	bb_arena_reset(&h->arena);
-	doc = line.data ? bb_json_parse(&h->arena, &why, line) : NULL;
+	doc = line.data ? bb_json_parse_members(&values, &h->arena, &why, line) : NULL;
 	if (doc)
-		take_line(h, t, doc);
+		take_line(h, t, doc, values);
 	else
 		refuse_line(h, t, t->lines, "malformed-line", why, BB_SPAN(NULL, 0));
 	if (h->full || has_much(h, t))

@@ -325,3 +325,19 @@ $BIP143_HEX"
 		assert_json '.error == "malformed-line" and .detail == "malformed JSON"'
 	done
 }
+
+# zeros COUNT: a transaction's line with an array of so many besides.
+zeros() {
+	jq -cj . <<<"$BIP143_LINE" | head -c -1
+	printf ',"zeros":[0'
+	yes ,0 | head -n "$(($1 - 1))" | tr -d '\n'
+	echo ']}'
+}
+
+@test "a line has a million values, and more in proportion to its length, but no more" {
+	zeros 1040000 | bb-validate | cmp - <(zeros 1040000)
+	run -2 --separate-stderr bb-validate < <(zeros 2300000)
+	assert_error bb-validate 1 "malformed JSON: too many values"
+	assert_output ""
+	zeros 2300000 | sed 's/,0,/,        0,/g' | bb-validate | wc -l | grep -x 1
+}

@@ -216,6 +216,23 @@ WORDS="abandon abandon abandon abandon abandon abandon abandon abandon abandon a
 	rm -r "$folder"
 }
 
+@test "there is no moment in which kill -9 leaves an empty key file behind" {
+	python3 - <<-'END'
+		import os, subprocess, sys, time
+		for n in range(60):
+		    name = f"{n}.key"
+		    maker = subprocess.Popen(["bb-keygen", "-o", name, "-"], stdin=subprocess.PIPE)
+		    while not os.path.exists(name):
+		        pass
+		    maker.kill()
+		    maker.wait()
+		    end = time.monotonic() + 5
+		    while os.path.exists(name):
+		        if time.monotonic() > end:
+		            sys.exit(f"{name} is left")
+	END
+}
+
 @test "a key file that was given no key is not left behind, even after kill -9" {
 	mkfifo words
 	bb-keygen -o new.key - <words 3>&- &

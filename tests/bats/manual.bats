@@ -121,7 +121,7 @@ examples() {
 		/^\.Bd / { block = 1; next }
 		/^\.Ed/ { block = 0; done = 1 }
 		block { line = $0; sub(/^\$ /, "", line); text = text line "\n" }
-		done { gsub(/\\\(aq/, "\047", text); gsub(/\\e/, "\\", text); printf "%s%c", text, 0
+		done { gsub(/\\\(aq/, "\047", text); gsub(/\\\(dq/, "\"", text); gsub(/\\&/, "", text); gsub(/\\e/, "\\", text); printf "%s%c", text, 0
 			text = ""; done = 0 }' "$1"
 }
 

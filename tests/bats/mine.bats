@@ -308,6 +308,19 @@ classroom() {
 	run -2 --separate-stderr mine --max-tries 0 < <(template)
 }
 
+@test "--every lets the miner rest after each block, and begin with the newest template then" {
+	local began=${EPOCHREALTIME/./}
+	run -0 --separate-stderr mine --every 1 < <(
+		template
+		template '.height = 7'
+		template '.height = 8'
+	)
+	((${EPOCHREALTIME/./} - began >= 1000000))
+	assert_json -s 'map(.height)[1:] == [8]'
+	run -2 --separate-stderr mine --every 1.5 < <(template)
+	[[ $stderr == *"--every"* ]]
+}
+
 @test "every thread's blocks are good" {
 	local j
 	for j in 1 2 5 0; do

@@ -26,9 +26,9 @@ supervisor() {
 	cut -d ' ' -f 1 "$1/node/pid"
 }
 
-# stage NAME PATTERN: the process of that node whose command begins so.
+# stage NAME PATTERN: the process of that node whose command begins so, before those it started.
 stage() {
-	pgrep -s "$(supervisor "$1")" -f "^$2"
+	pgrep -o -s "$(supervisor "$1")" -f "^$2"
 }
 
 # logged NAME REGEX: wait until such a line is in that node's log; prints it.
@@ -141,7 +141,7 @@ impostor() {
 	[[ $(tr '\0' ' ' <"/proc/$(stage one 'bb-relay --hub')/cmdline") == *"--listen=127.0.0.1:$ONE "* ]]
 	bb-node start -n barenet -d two --peer "127.0.0.1:$ONE"
 	bb-node stop -d one
-	run -0 bb-node restart -d one
+	run -0 bb-node start -d one
 	until_line '"type":"peer"' bash -c 'while bb-relay -d one --peers; do :; done'
 	bb-node stop -d two
 	bb-node stop -d one
@@ -288,12 +288,17 @@ unit() {
 	local session
 	bb-node start -d one
 	run -0 --separate-stderr bb-node mine start -d one --to "$KEY1_ADDRESS"
+	[[ $output == "mines to $KEY1_ADDRESS, and rests 1 s after each block" ]]
+	reaches one 1
+	stage one "bb-mine --to $KEY1_ADDRESS -j 1 --every 1"
+	logged one "mines to $KEY1_ADDRESS"
+	run -0 bb-node mine start -d one --to "$KEY1_ADDRESS" --every 0
 	[[ $output == "mines to $KEY1_ADDRESS" ]]
 	reaches one 3
 	run -0 bb-node status -d one
 	assert_json '.mining and .mining_to == "'"$KEY1_ADDRESS"'" and .height >= 3'
 	bb-chain -d one utxo "$KEY1_ADDRESS" | grep -q '"coinbase":true'
-	bb-node mine start -d one --to 51 -j 2
+	bb-node mine start -d one --to 51 -j 2 --every 0
 	reaches one "$(($(height one) + 2))"
 	stage one "bb-mine --to 51 -j 2"
 	within 1 bb-node mine stop -d one
@@ -301,7 +306,7 @@ unit() {
 	run -0 bb-node mine stop -d one
 	assert_output "does not mine"
 	logged one '"type":"verdict".*"connected"'
-	bb-node mine start -d one --to 51
+	bb-node mine start -d one --to 51 --every 0
 	reaches one "$(($(height one) + 2))"
 	kill -9 "$(stage one bb-mine)"
 	logged one 'the miner ended; it starts again in 1 s'

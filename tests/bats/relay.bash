@@ -39,7 +39,7 @@ hub() {
 # pipeline NAME: the ledger behind that hub, a group of processes of its own; the store is there, and
 # the hub has it, when this returns.
 pipeline() {
-	[[ -d $1/chain ]] || bb-chain -d "$1" add </dev/null 2>/dev/null || true
+	[[ -e $1/chain/data.mdb ]] || bb-chain -d "$1" add </dev/null 2>/dev/null || true
 	cat >"$1.pipeline" <<-END
 		#!/bin/sh
 		echo up >$1.up

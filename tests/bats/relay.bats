@@ -47,6 +47,19 @@ teardown() {
 	[[ $(bb-chain -d two events | grep -c "accepted.*$txid") == 1 ]]
 }
 
+@test "a mempool that did not survive the machine's fall is made anew, and its payments go round" {
+	local txid
+	with_coins one
+	echo another >one/mempool/boot
+	node one --listen "127.0.0.1:$ONE"
+	node two --peer "127.0.0.1:$ONE"
+	reaches two 120
+	payment 1 >tx
+	txid=$(txids tx)
+	run -0 --separate-stderr bb-relay -d one tx
+	happens two "\"event\":\"accepted\".*$txid"
+}
+
 @test "verdicts have the lines' own numbers and senders, whatever stands between" {
 	with_coins one
 	node one
@@ -234,4 +247,38 @@ hostile() {
 	node two --peer "127.0.0.1:$ONE"
 	mine two
 	reaches one 1
+}
+
+@test "a tool's line of millions of values costs the hub little, and is answered by the ledger" {
+	node one
+	{
+		printf '{"type":"tx","x":[0'
+		yes ,0 | head -n 8000000 | tr -d '\n'
+		printf ']}\n'
+	} >lines
+	run -2 --separate-stderr bb-relay -d one lines
+	assert_json '.error == "malformed-line" and .detail == "malformed JSON: too many values"'
+	(($(awk '/^VmHWM/ { print $2 }' "/proc/${HUB[one]}/status") < 300000))
+	{
+		printf '{"type":"tx"'
+		yes ',"":0' | head -n 70000 | tr -d '\n'
+		printf '}\n'
+	} >lines
+	run -2 --separate-stderr bb-relay -d one lines
+	assert_json '.error == "malformed-line" and .detail == "malformed JSON: too many values"'
+}
+
+@test "who comes and is sent away, again and again, does not fill the log" {
+	hub one --listen "127.0.0.1:$ONE"
+	python3 - "$ONE" <<-'END'
+		import socket, sys
+		for _ in range(1500):
+		    with socket.create_connection(("127.0.0.1", int(sys.argv[1]))) as s:
+		        s.settimeout(20)
+		        s.sendall(b"nonsense\n" * 100)
+		        while s.recv(4096):
+		            pass
+	END
+	stop one
+	(($(grep -c dropped one.log) >= 600 && $(wc -l <one.log) <= 1201))
 }

@@ -57,8 +57,11 @@ person_does_all() {
 	# A block by hand, for the wallet, and a hundred by the node's own miner.
 	as_person bash -euo pipefail -c 'bb-chain template | bb-mine --to "$(bb-wallet address)" | bb-relay' >verdict
 	jq -e '.result == "connected"' verdict
+	# The verbs that write go through the node, and need no right to the store.
+	as_person bash -euo pipefail -c 'bb-chain template | bb-mine --to 51 | bb-chain add' >verdict
+	jq -e '.result == "connected"' verdict
 	run -0 --separate-stderr as_person bb-node mine start --to 51
-	as_person bb-chain events --follow | grep -m 1 -q '"event":"tip".*"height":101[,}]'
+	as_person bb-chain events --follow | grep -m 1 -q '"event":"tip".*"height":102[,}]'
 	run -0 --separate-stderr as_person bb-node mine stop
 	assert_output "mining stopped"
 	for verb in tip tips 'headers --from 100' 'block 5' mempool 'mempool --stats' coins verify \

@@ -101,3 +101,42 @@ needs_namespaces() {
 	echo "# ${lines[-1]}" >&3
 	[[ $output == "2000 transactions"* ]]
 }
+
+@test "a name that stands for many addresses leads to all of them" {
+	[[ $(id -u) == 0 ]] || skip "names of our own want root"
+	unshare -m true 2>/dev/null || skip "mount namespaces cannot be made here"
+	# shellcheck disable=SC2034
+	NET=$PWD STARTED=(one other asks)
+	printf '127.0.0.%d many\n' 2 3 >hosts
+	free_port
+	bb-node start -d one --listen "127.0.0.2:$FREE" 3>&-
+	bb-node start -d other --listen "127.0.0.3:$FREE" 3>&-
+	mine one
+	# shellcheck disable=SC2016
+	unshare -m sh -c 'mount --bind hosts /etc/hosts && exec bb-node start -d asks --seed "many:$0"' \
+		"$FREE" 3>&-
+	wait_until other is_at_least 1 # there is no other way for it to come from `one`
+}
+
+@test "a node that is told of others finds them without whom it was sent to, after a restart too" {
+	# shellcheck disable=SC2034
+	NET=$PWD STARTED=(first second third)
+	place first
+	place second
+	bb-node start -d first --listen "127.0.0.1:${PORT[first]}" 3>&-
+	bb-node start -d second --listen "127.0.0.1:${PORT[second]}" \
+		--peer "127.0.0.1:${PORT[first]}" 3>&-
+	bb-node start -d third --peer "127.0.0.1:${PORT[first]}" 3>&-
+	local end=$((SECONDS + PATIENCE))
+	until bb-relay -d third --peers | jq -se --argjson port "${PORT[second]}" \
+		'any(.port == $port)' >/dev/null; do
+		((SECONDS < end))
+	done
+	stop first
+	mine second
+	wait_until third is_at_least 1
+	stop third
+	bb-node start -d third 3>&-
+	mine second
+	wait_until third is_at_least 2
+}

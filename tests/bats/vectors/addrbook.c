@@ -440,6 +440,10 @@ static void samples(void)
 	"1735862400,\"fails\":0}\n"                                                            \
 	"{\"type\":\"peer\",\"host\":\"2001:db8::1\",\"port\":1,\"services\":"                 \
 	"\"ffffffffffffffff\",\"time\":5,\"tried\":6,\"reached\":0,\"fails\":7}\n"
+#define FAILED_PEER                                                                            \
+	"{\"type\":\"peer\",\"host\":\"10.0.0.1\",\"port\":28333,\"services\":"                \
+	"\"0000000000000001\",\"time\":1735862400,\"tried\":1735862390,\"reached\":"           \
+	"1735862380,\"fails\":3}\n"
 
 /* What is read of it, written again. */
 static bool loads(const char *text, size_t unread, const char *expected)
@@ -453,6 +457,25 @@ static bool loads(const char *text, size_t unread, const char *expected)
 	bb_buf_free(&out);
 	bb_addrbook_free(b);
 	return good;
+}
+
+/* One that answered in the life before is tried at once, one that did not when it is due. */
+static void after_a_restart(struct table *t)
+{
+	struct bb_addrbook *b = bb_addrbook_new();
+	const struct bb_net_address a = at("10.0.0.1", 28333);
+
+	bb_addrbook_load(b, span(SAVED_PEERS));
+	row(t, picks(b, 1735862391, a.host), "tried at once");
+	row(t, picks(b, 1735862391, "2001:db8::1"), "and one whose time has come");
+	row(t, picks(b, 1735862400, NULL), "once");
+	row(t, picks(b, 1735862401, a.host), "and then as any other");
+	bb_addrbook_free(b);
+	b = bb_addrbook_new();
+	bb_addrbook_load(b, span(FAILED_PEER));
+	row(t, picks(b, 1735862400, NULL), "not one that did not answer");
+	row(t, picks(b, 1735862430, a.host), "before it is due");
+	bb_addrbook_free(b);
 }
 
 static void files(void)
@@ -500,6 +523,7 @@ static void files(void)
 	bb_put_u8(&long_line, 0);
 	row(&t, loads((char *)long_line.data, 1, SAVED_PEERS), "a long line");
 	bb_buf_free(&long_line);
+	after_a_restart(&t);
 	end(&t);
 }
 

@@ -249,7 +249,8 @@ void fetch_verdict(struct bb_hub *h, const struct bb_owner *who, struct bb_span 
 	hub_end(h);
 }
 
-/* The tree's best header may lie on such a branch without being new to it. */
+/* The tree's best header may lie on such a branch without being new to it; and what others
+ * found on it since, they have told of, and will not again. */
 void fetch_forgive(struct bb_hub *h)
 {
 	struct fetch *f = h->fetch;
@@ -257,6 +258,12 @@ void fetch_forgive(struct bb_hub *h)
 	bb_seen_clear(&h->refused);
 	f->best = (struct bb_best_header){0};
 	f->stale = true;
+	if (!hub_begin(h))
+		return;
+	for (struct peer *p = h->peers; p; p = p->next)
+		p->asked = p->syncing;
+	ask_others(h);
+	hub_end(h);
 }
 
 /* Time. */

@@ -11,10 +11,10 @@
 enum {
 	REFUSED_MAX = 120000, /* as Core's filter of recent rejects */
 	ORPHANS_MAX = 10000,
-	ORPHANS_MS = 2000, /* between looks at what became of them */
-	PARENTS_MAX = 2500,  /* inputs: more has no transaction of standard weight */
-	BEHIND = 6,	     /* blocks: further behind, no transaction can be judged */
-	STILL_MS = 30000,    /* so long no block came: there are none to come */
+	ORPHANS_MS = 2000,  /* between looks at what became of them */
+	PARENTS_MAX = 2500, /* inputs: more has no transaction of standard weight */
+	BEHIND = 6,	    /* blocks: further behind, no transaction can be judged */
+	STILL_MS = 30000,   /* so long no block came: there are none to come */
 	MALFORMED_SCORE = 20,
 	CONSENSUS_SCORE = 10,
 };

@@ -9,7 +9,7 @@ enum {
 	/* Bytes to a peer: it is heard again when it has taken some. More than it can be given
 	 * unasked, or of what it asked for: else two could wait for each other. */
 	CHOKED = PEER_QUEUE + (9 << 20),
-	CHOKED_MS = 30000,	 /* and let go when it takes none at all */
+	CHOKED_MS = 30000, /* and let go when it takes none at all */
 };
 
 /* Clocks stand still while it is not read from: what it answered lies unread. */

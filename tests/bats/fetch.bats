@@ -50,5 +50,6 @@ make_stores() {
 	grep -x 'a reorganisation: 5 of 5' table
 	grep -x 'peers that are wrong: 19 of 19' table
 	grep -x 'a branch of more than 2,000 blocks: 14 of 14' table
+	grep -x 'who is asked for headers first: 4 of 4' table
 	run -0 bb-chain verify -d new
 }

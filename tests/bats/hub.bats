@@ -27,7 +27,7 @@ assert_table() {
 }
 
 @test "no peer is waited for in vain, read faster than is good, or read while the ledger is busy" {
-	assert_table limits 15
+	assert_table limits 19
 }
 
 @test "a tool gets each verdict under its own line number and its own from" {
@@ -39,7 +39,7 @@ assert_table() {
 }
 
 @test "who announces first and gives nothing, or much else, keeps no transaction from us for long" {
-	assert_table 'who announces and does not give' 6
+	assert_table 'who announces and does not give' 9
 }
 
 @test "where all places are taken the youngest of a crowd has to go, and nobody who is good at something" {

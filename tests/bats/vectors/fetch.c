@@ -23,7 +23,7 @@
 #include "net/fetch_inside.h"
 #include "table.h"
 
-enum { LINKS = 32, PATIENCE_MS = 60000 };
+enum { LINKS = 64, PATIENCE_MS = 60000 };
 
 static void die(const char *what)
 {
@@ -323,17 +323,30 @@ static void turn(void)
 	}
 }
 
-static struct link *connect_nodes(struct node *from, struct node *to)
+static struct link *new_link(struct node *a, struct node *b)
 {
-	struct bb_net_address at = {.port = 18444};
 	struct link *l = &links[link_count++];
 
-	l->side[0] = (struct side){.node = from, .connection = link_count};
-	l->side[1] = (struct side){.node = to, .connection = link_count};
+	l->side[0] = (struct side){.node = a, .connection = link_count};
+	l->side[1] = (struct side){.node = b, .connection = link_count};
+	return l;
+}
+
+static void let_in(struct node *n, bool outbound)
+{
+	struct bb_net_address at = {.port = 18444};
+
 	snprintf(at.host, sizeof(at.host), "10.0.0.%zu", link_count);
-	if ((to && !bb_hub_connected(to->hub, link_count, &at, false)) ||
-		(from && !bb_hub_connected(from->hub, link_count, &at, true)))
+	if (!bb_hub_connected(n->hub, link_count, &at, outbound))
 		die("not let in");
+}
+
+static struct link *connect_nodes(struct node *from, struct node *to)
+{
+	struct link *l = new_link(from, to);
+
+	let_in(to, false);
+	let_in(from, true);
 	return l;
 }
 
@@ -352,9 +365,9 @@ static void say(struct link *l, const struct bb_message *m)
 	bb_put_message(&l->side[1].queue, m);
 }
 
-static struct link *meet(struct node *n, int64_t height)
+static struct link *meet_as(struct node *n, int64_t height, bool outbound)
 {
-	struct link *l = connect_nodes(NULL, n);
+	struct link *l = new_link(NULL, n);
 	struct bb_message m = {.kind = BB_MSG_VERSION};
 
 	m.version = (struct bb_version){.protocol = BB_NET_PROTOCOL,
@@ -364,11 +377,18 @@ static struct link *meet(struct node *n, int64_t height)
 		.nonce = 1000 + link_count,
 		.services = BB_SERVICE_NETWORK};
 	memcpy(m.version.genesis, bb_network_find("regtest")->genesis, 32);
+	let_in(n, outbound);
 	say(l, &m);
 	say(l, &(struct bb_message){.kind = BB_MSG_VERACK});
 	for (int i = 0; i < 10; i++)
 		turn();
 	return l;
+}
+
+/* It calls. */
+static struct link *meet(struct node *n, int64_t height)
+{
+	return meet_as(n, height, false);
 }
 
 static struct peer *peer_of(struct node *n, const struct link *l)
@@ -912,6 +932,37 @@ static void deep_branch(struct node *n, struct node *deep, struct bb_store *left
 	end(&t);
 }
 
+/* Who is asked for headers first, and answers with what is known, for as long as he likes. */
+static void leading(struct node *n, struct bb_store *known)
+{
+	struct table t = {"who is asked for headers first"};
+	struct link *l = meet(n, 0), *other = meet(n, 0), *called;
+	unsigned *asked = &l->side[0].count[BB_MSG_GETHEADERS], answers = 0;
+
+	row(&t, *asked == 1 && !other->side[0].count[BB_MSG_GETHEADERS], "one alone");
+	for (int i = 0; i < 50 && !other->side[0].count[BB_MSG_GETHEADERS]; i++) {
+		say_deep(n, l, known, 1, BB_HEADERS_MAX);
+		answers++;
+		skipped_ms += BLOCK_STALL_MS - 500;
+	}
+	row(&t, *asked == answers + 1, "as long as he has more to tell");
+	row(&t, other->side[0].count[BB_MSG_GETHEADERS] == 1, "but not for ever");
+	disconnect(l);
+	say_headers(n, other, NULL, 0);
+	l = meet(n, 0);
+	other = meet(n, 0);
+	called = meet_as(n, 0, true);
+	say_headers(n, l, NULL, 0);
+	row(&t,
+		called->side[0].count[BB_MSG_GETHEADERS] == 1 &&
+			!other->side[0].count[BB_MSG_GETHEADERS],
+		"whom we called before who calls us");
+	disconnect(l);
+	disconnect(other);
+	disconnect(called);
+	end(&t);
+}
+
 static void hostile(struct node *n, struct bb_store *longer)
 {
 	struct table t = {"peers that are wrong"};
@@ -948,6 +999,7 @@ int main(int argc, char **argv)
 	reorganise(nodes[3], nodes[2]);
 	hostile(nodes[3], extended);
 	deep_branch(nodes[3], nodes[4], extended, argv[1], argv[6]);
+	leading(nodes[3], deep);
 	stop_ledger(nodes[3]);
 	for (size_t i = 0; i < node_count; i++)
 		free_node(nodes[i]);

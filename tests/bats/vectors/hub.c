@@ -214,9 +214,42 @@ static void choked(struct table *t, const char *dir)
 	row(t, !l->side[0].off, "until he takes them");
 	bb_put(in, much, MUCH);
 	say(l, "{\"type\":\"ping\",\"nonce\":\"0000000000000005\"}");
+	for (int i = 0; i < 3; i++) {
+		run(20000);
+		in->len -= 1000;
+	}
+	row(t, !l->side[0].closed && l->side[0].off, "who takes some has time");
 	run(31000);
 	row(t, l->side[0].closed, "or let go");
 	free(much);
+	clear_all();
+}
+
+/* Headers are asked for by one who has much to take already. */
+static void headers_put_off(struct table *t, const char *dir)
+{
+	struct node *n = new_node(dir, 0);
+	struct link *l = play(n, "10.1.0.1");
+	struct bb_buf *in = &l->side[1].in;
+	char genesis[65] = "", ask[256];
+
+	bb_hash_encode(genesis, bb_network_find("regtest")->genesis);
+	snprintf(ask, sizeof(ask),
+		"{\"type\":\"getheaders\",\"locator\":[\"%s\"],\"stop\":\"%064d\"}", genesis,
+		0);
+	shake_hands(l, "regtest", "");
+	bb_buf_room(in, PEER_QUEUE);
+	memset(in->data + in->len, 0, PEER_QUEUE);
+	in->len += PEER_QUEUE;
+	say(l, ask);
+	say(l, ask);
+	run(1000);
+	row(t, !heard(l, "{\"type\":\"headers\""), "headers are put off");
+	in->len = 0;
+	run(100);
+	row(t, times_heard(l, "{\"type\":\"headers\"") == 1, "until he takes what he has");
+	say(l, ask);
+	row(t, times_heard(l, "{\"type\":\"headers\"") == 2, "and given at once then");
 	clear_all();
 }
 
@@ -228,6 +261,7 @@ static void limits(const char *dir)
 	rates(&t, dir);
 	back_pressure(&t, dir);
 	choked(&t, dir);
+	headers_put_off(&t, dir);
 	end(&t);
 }
 
@@ -440,6 +474,32 @@ static void whom_we_called(struct table *t, struct node *n)
 	row(t, was_asked(called, late), "however many announced it before");
 }
 
+/* A child that comes before its parent, with a spoilt witness: it is refused when that comes.
+ */
+static void spoilt_child(struct table *t, struct node *n)
+{
+	struct link *l[] = {meet(n, "10.1.5.1", false), meet(n, "10.1.5.2", false)};
+	struct link *spoils = meet(n, "10.1.5.3", false);
+	const unsigned parent = new_tx(-1, false), spoilt = new_tx((int)parent, true),
+		       good = new_twin(spoilt);
+	bool asked;
+
+	txs[spoilt].refused = true;
+	say(spoils, txs[spoilt].line);
+	run(100);
+	announce_to(l[0], good);
+	announce_to(l[1], good);
+	run(TX_ASK_MS);
+	row(t, !was_asked(l[0], good) && !was_asked(l[1], good), "an orphan waits");
+	say(l[0], txs[parent].line);
+	run(TX_ASK_MS);
+	asked = was_asked(l[1], good);
+	row(t, was_asked(l[0], good) != asked, "refused with its parent there: one is asked");
+	say(l[asked], txs[good].line);
+	run(100);
+	row(t, n->waits[good], "who has it with its own witness");
+}
+
 /* Eight announce before the ninth, from eight hosts or from one: how often is he asked among
  * the next four? */
 static unsigned times_asked(struct node *n, const char *hosts, unsigned rounds)
@@ -477,6 +537,7 @@ static void announcers(const char *dir)
 
 	dribble(&t, n);
 	whom_we_called(&t, n);
+	spoilt_child(&t, n);
 	times = times_asked(n, "10.1.4.%u", 200);
 	row(&t, times > 40 && times < 140, "the ninth has his share of four places");
 	row(&t, times_asked(n, "8.8.8.8", 20) == 20, "one host has but one of them");

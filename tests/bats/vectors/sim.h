@@ -463,8 +463,17 @@ static inline void accept(struct node *n, struct bb_buf *events, int i)
 		if (!n->orphan[c] || txs[c].parent != i)
 			continue;
 		n->orphan[c] = false;
-		accept(n, events, (int)c);
+		bb_store_del(&n->store, BB_POOL_ORPHANS, BB_SPAN(txs[c].wtxid, 32));
+		if (!txs[c].refused)
+			accept(n, events, (int)c);
 	}
+}
+
+static inline void keep_orphan(struct node *n, int i)
+{
+	n->orphan[i] = true;
+	bb_store_put(&n->store, BB_POOL_ORPHANS, BB_SPAN(txs[i].wtxid, 32),
+		BB_SPAN(txs[i].bytes.data, txs[i].bytes.len));
 }
 
 /* False: it kills. */
@@ -495,13 +504,13 @@ static inline bool judge(
 		bb_arena_free(&a);
 		return false;
 	}
-	if (txs[i].refused) {
-		result = "refused";
-	} else if (n->waits[i]) {
+	if (n->waits[i]) {
 		result = "duplicate";
 	} else if (txs[i].parent >= 0 && !n->waits[txs[i].parent]) {
 		result = "orphan";
-		n->orphan[i] = true;
+		keep_orphan(n, i);
+	} else if (txs[i].refused) {
+		result = "refused";
 	} else {
 		accept(n, events, i);
 	}

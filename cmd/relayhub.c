@@ -159,7 +159,10 @@ static void found(void *hub, const struct bb_net_address *a)
 
 static void unknown(void *hub, const char *name, const char *why)
 {
-	relayhub_say_why(hub, name, why);
+	char words[BB_HOST_MAX + 32];
+
+	snprintf(words, sizeof(words), "no address of %s", name);
+	relayhub_say_why(hub, words, why);
 }
 
 /* Those that a person named: addresses are known now, names are looked up. */
@@ -304,8 +307,15 @@ static void prepare_process(void)
 	signal(SIGHUP, SIG_IGN);
 }
 
+/* What libevent says of name servers; of names we tell ourselves. */
+static void pass_over(int severity, const char *words)
+{
+	(void)severity, (void)words;
+}
+
 static void make_events(struct relayhub *h)
 {
+	event_set_log_callback(pass_over);
 	h->base = event_base_new();
 	h->book = bb_addrbook_new();
 	if (!h->base || !h->book)

@@ -98,12 +98,16 @@ static void ask(struct name *name)
 		name->all->dns, name->at.host, port, &hints, answered, name);
 }
 
-/* The name servers of the system, read again as long as there are none. */
+/* The name servers of the system, read again as long as there are none. One that is silent for
+ * a name has not failed: in a network of containers that is how an unknown name is answered. */
 static bool have_servers(struct relaynames *n)
 {
-	if (!n->dns)
-		n->dns = evdns_base_new(n->base,
-			EVDNS_BASE_INITIALIZE_NAMESERVERS | EVDNS_BASE_DISABLE_WHEN_INACTIVE);
+	if (n->dns)
+		return true;
+	n->dns = evdns_base_new(
+		n->base, EVDNS_BASE_INITIALIZE_NAMESERVERS | EVDNS_BASE_DISABLE_WHEN_INACTIVE);
+	if (n->dns)
+		evdns_base_set_option(n->dns, "max-timeouts:", "255");
 	return n->dns;
 }
 

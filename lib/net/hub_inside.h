@@ -42,13 +42,12 @@ struct peer {
 	uint64_t latency_least_ms, tx_good_ms, block_good_ms; /* evict.c: 0: none yet */
 	uint64_t probe_ms; /* it is in doubt since, until it answers; 0: it is not */
 	unsigned score;
-	double allowance; /* lines it may still send; refilled with time */
-	bool slowed;	  /* it has used them up */
-	uint64_t
-		choked_ms; /* it takes nothing of too much that it is sent, since; 0: it does */
-	size_t choked_at;  /* bytes there were, then */
-	bool unread;	   /* for one of these, or: */
-	bool paused;	   /* nobody is read from, since: */
+	double allowance;   /* lines it may still send; refilled with time */
+	bool slowed;	    /* it has used them up */
+	uint64_t choked_ms; /* it takes none of too much, since; 0: it does */
+	size_t choked_at;   /* bytes there were, then */
+	bool unread;	    /* for one of these, or: */
+	bool paused;	    /* nobody is read from, since: */
 	uint64_t paused_ms;
 	uint64_t resumed_ms; /* when it was read from again */
 	int64_t feefilter;   /* it wants none that pay less, satoshi per 1,000 vbytes */

@@ -41,8 +41,8 @@ as() {
 	[[ ! $NO_ENGINE ]] || skip "$NO_ENGINE"
 	run -0 --separate-stderr "$BB_ROOT/pipelines/demo" --containers
 	played
-	[[ -z $(docker ps -aq --filter label=com.docker.compose.service=alice) ]]
-	[[ -z $(docker volume ls -q --filter label=com.docker.compose.volume=alice) ]]
+	[[ -z $(docker ps -aq --filter "ancestor=$BB_IMAGE") ]]
+	run ! grep -E '^bb-[0-9]+_' <(docker volume ls -q && docker network ls --format '{{.Name}}')
 }
 
 @test "in a container the node's user cannot reach a key, and nobody is root" {

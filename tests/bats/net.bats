@@ -55,7 +55,7 @@ assert_table() {
 
 @test "bans end when they should, and the file of peers is read again whatever is in it" {
 	assert_table bans 10
-	assert_table 'the file of peers' 23
+	assert_table 'the file of peers' 29
 	assert_table 'reasons of bans' 18
 }
 

@@ -164,6 +164,18 @@ static void read_addresses(struct relayhub_list *out, const struct words *in, ui
 		read_address(&out->at[out->count++], in->word[i], port);
 }
 
+/* Where to listen: no name is looked up for that. */
+static void read_places(struct relayhub_list *out, const struct words *in, uint16_t port)
+{
+	struct sockaddr_storage sa;
+
+	read_addresses(out, in, port);
+	for (size_t i = 0; i < in->count; i++)
+		if (!relaysock_sockaddr(&sa, &out->at[i]))
+			tool_die(&tool, BB_CALLER, "listen at %.200s: not an IP address",
+				in->word[i]);
+}
+
 static void read_call(struct run *r, int argc, char **argv)
 {
 	int opt;
@@ -183,9 +195,9 @@ static int run_hub(struct run *r)
 	r->hub.network = &r->network;
 	r->hub.dir = node_dir(r);
 	r->hub.max_line = r->in.max_line;
-	read_addresses(&r->hub.listen, &r->listen, r->network.port);
+	read_places(&r->hub.listen, &r->listen, r->network.port);
 	read_addresses(&r->hub.peers, &r->peers, r->network.port);
-	read_addresses(&r->hub.tools, &r->tools, 0);
+	read_places(&r->hub.tools, &r->tools, 0);
 	return relayhub_run(&r->hub);
 }
 

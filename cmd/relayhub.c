@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/file.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -28,7 +29,7 @@ enum {
 	FAILED_MS = 5000,	  /* before one that failed is tried again */
 	SAVE_MS = 180000,
 	LOG_MS = 60000,
-	LOG_LINES = 600, /* in LOG_MS */
+	LOG_LINES = 600, /* of peers, in LOG_MS */
 };
 
 void relayhub_after(struct event *e, uint64_t ms)
@@ -38,7 +39,13 @@ void relayhub_after(struct event *e, uint64_t ms)
 	event_add(e, &t);
 }
 
-/* Who comes and is sent away, again and again, must not fill the log. */
+/* Of peers, as many lines as they like to come and be sent away. */
+static bool is_of_peer(const char *words)
+{
+	return strncmp(words, "peer ", 5) == 0 || strncmp(words, "host ", 5) == 0;
+}
+
+/* They must not fill the log, nor keep anything else out of it. */
 void relayhub_say(void *hub, const char *words)
 {
 	struct relayhub *h = hub;
@@ -53,7 +60,7 @@ void relayhub_say(void *hub, const char *words)
 		h->log_ms = now;
 		h->log_lines = 0;
 	}
-	if (++h->log_lines <= LOG_LINES)
+	if (!is_of_peer(words) || ++h->log_lines <= LOG_LINES)
 		relaylog(h->o->tool, words);
 }
 

@@ -86,8 +86,6 @@ int relaysock_listen(char why[RELAYSOCK_WHY], const struct bb_net_address *at)
 	int fd, on = 1;
 
 	relaysock_name(name, at);
-	if (!len)
-		return refuse(why, -1, "listen at %.120s: not an IP address", name);
 	fd = socket(sa.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) != 0 ||
 		bind(fd, (const struct sockaddr *)&sa, len) != 0 || listen(fd, BACKLOG) != 0)

@@ -14,6 +14,7 @@ enum {
 	WINDOW = 1 << 20, /* bytes handed in and not answered */
 	READ_SIZE = 64 << 10,
 	SEND_SIZE = 64 << 10,
+	ANSWER_MAX = 128 << 20, /* bytes of one; a hub holds no more for a connection */
 };
 
 /* A line that was handed in. */
@@ -201,6 +202,7 @@ static void pull(struct handing *h)
 	}
 	h->coming.len += (size_t)n;
 	take_answers(h);
+	h->gone = h->gone || h->coming.len > ANSWER_MAX;
 }
 
 static void push(struct handing *h)

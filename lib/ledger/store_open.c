@@ -374,6 +374,19 @@ static bool check_format(const struct bb_opening *o)
 		       (unsigned long long)format, FORMAT);
 }
 
+/* Custom networks are called by the file they are in. */
+static bool refuse_network(const struct bb_opening *o, struct bb_span name)
+{
+	char theirs[sizeof(o->network->name)];
+
+	snprintf(theirs, sizeof(theirs), "%.*s",
+		(int)(name.len < sizeof(theirs) ? name.len : sizeof(theirs)),
+		name.data ? (const char *)name.data : "");
+	return refuse(o, "the store in %.*s is of network %s, not %s (-n %s, or BB_NETWORK)",
+		BB_PATH_SHOWN - 40, o->dir, theirs, o->network->name,
+		bb_network_find(theirs) ? theirs : "its file");
+}
+
 static bool check_network(const struct bb_opening *o)
 {
 	struct bb_store *s = o->store;
@@ -387,9 +400,7 @@ static bool check_network(const struct bb_opening *o)
 	if (!hash_rules(wanted, n))
 		return bb_opening_refuse(o, "open", "", strerror(ENOMEM));
 	if (!bb_span_is(name, n->name))
-		return refuse(o, "the store in %.*s is of network %.*s, not %s", BB_PATH_SHOWN,
-			o->dir, (int)(name.len < sizeof(n->name) ? name.len : sizeof(n->name)),
-			name.data ? (const char *)name.data : "", n->name);
+		return refuse_network(o, name);
 	if (!bb_span_equal(genesis, BB_SPAN(n->genesis, 32)))
 		return refuse(o,
 			"the store in %.*s is of a network %s with another genesis block",

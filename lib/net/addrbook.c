@@ -297,15 +297,18 @@ void bb_addrbook_reached(struct bb_addrbook *b, const struct bb_net_address *a, 
 		k->at.services = a->services;
 }
 
-void bb_addrbook_failed(struct bb_addrbook *b, const struct bb_net_address *a)
+bool bb_addrbook_failed(struct bb_addrbook *b, const struct bb_net_address *a)
 {
 	struct known *k = find_known(b, a);
 
 	if (!k)
-		return;
+		return false;
 	k->fails += k->fails < UINT16_MAX;
 	if (!k->named && k->fails >= (k->reached ? TRIES_REACHED : TRIES))
 		forget(b, k);
+	else
+		return k->named && k->fails == 1;
+	return false;
 }
 
 void bb_addrbook_forget(struct bb_addrbook *b, const struct bb_net_address *a)

@@ -41,7 +41,8 @@ bool bb_addrbook_pick(struct bb_net_address *out, struct bb_addrbook *b, int64_t
  * 1970; INT64_MAX: never. */
 int64_t bb_addrbook_next(const struct bb_addrbook *b, int64_t now);
 void bb_addrbook_reached(struct bb_addrbook *b, const struct bb_net_address *a, int64_t now);
-void bb_addrbook_failed(struct bb_addrbook *b, const struct bb_net_address *a);
+/* True: a person named it, and it answered last time, or this is the first. */
+bool bb_addrbook_failed(struct bb_addrbook *b, const struct bb_net_address *a);
 /* It is ourselves: never tried, told or saved again, however often it is heard of. */
 void bb_addrbook_forget(struct bb_addrbook *b, const struct bb_net_address *a);
 /* Up to `most` to tell others of, at random, reached or heard of lately; returns how many. */

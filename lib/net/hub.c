@@ -353,7 +353,8 @@ bool bb_hub_connected(
 void bb_hub_not_connected(struct bb_hub *h, const struct bb_net_address *to)
 {
 	attempted(h, to);
-	bb_addrbook_failed(h->c.book, to);
+	if (bb_addrbook_failed(h->c.book, to))
+		hub_log(h, "%s:%u does not answer", to->host, to->port);
 }
 
 void bb_hub_closed(struct bb_hub *h, uint64_t connection)

@@ -385,7 +385,7 @@ peer() {
 	assert_errors '.[0].error == "a node runs in one, and goes by its own clock and policy: no --now, no --policy"'
 	run -2 --separate-stderr bb-chain -d one invalidate --now 5 "$(id_at 100)"
 	run -3 --separate-stderr bb-chain -d one -n barenet add tx
-	assert_errors '.[0].error == "the store in one is of network regtest, not barenet"'
+	assert_errors '.[0].error == "the store in one is of network regtest, not barenet (-n regtest, or BB_NETWORK)"'
 	run -3 --separate-stderr bb-chain -d one import "$MADE/blocks"
 	assert_errors '.[0].error | test("^another process writes in one: pid [0-9]+; import needs the store alone: stop the node first \\(bb-node stop\\)$")'
 	run -0 bb-chain -d one add -j 2 --cache 1 tx

@@ -110,6 +110,26 @@ as() {
 	echo "# brought up by $brought" >&3
 }
 
+@test "a node that dies in its container is started again" {
+	containers
+	start alice
+	local line
+	exec {events}< <(exec docker events --filter "container=${CONTAINER[alice]}" \
+		--filter event=die --filter event=start 3>&-)
+	# shellcheck disable=SC2016
+	as bb bash -c 'for p in /proc/[0-9]*; do
+		[[ $(tr "\0" " " <"$p/cmdline") != "bb-relay --hub"* ]] || kill -9 "${p#/proc/}"
+	done'
+	read -r -t 30 -u "$events" line
+	[[ $line == *"container die"*"exitCode=3"* ]]
+	read -r -t 30 -u "$events" line
+	[[ $line == *"container start"* ]]
+	exec {events}<&-
+	start alice
+	mine alice
+	[[ $(height alice) == 1 ]]
+}
+
 @test "a container that is stopped ends well, and its volume has the chain" {
 	containers
 	start alice

@@ -246,6 +246,7 @@ snippet() {
 	rm -r "$HOME/.bb" actors/bb-chain && hash -r
 	run -0 --separate-stderr bash -euo pipefail -c "$(snippet 6)"
 	assert_stderr ""
+	export BB_NETWORK=barenet # as it says
 	until_line '"event":"tip"' bb-chain events --follow
 	bb-wallet balance | jq -e '.immature > 0'
 }

@@ -357,6 +357,21 @@ unit() {
 	assert_stderr '{"type":"error","tool":"bb-node","error":"no log in '"$PWD/nowhere"'"}'
 }
 
+@test "an address that is none is refused before anything is stopped, started or kept" {
+	local call
+	for call in start run; do
+		run -2 --separate-stderr bb-node "$call" -d one --peer 127.0.0.1:99999
+		assert_stderr '{"type":"error","tool":"bb-relay","error":"not an address: 127.0.0.1:99999"}'
+		[[ ! -e one ]]
+	done
+	bb-node start -d one --listen "127.0.0.1:$ONE"
+	run -2 --separate-stderr bb-node restart -d one --listen localhost:1
+	assert_stderr '{"type":"error","tool":"bb-relay","error":"listen at localhost:1: not an IP address"}'
+	run -0 bb-node status -d one
+	grep -qx -- "--listen=127.0.0.1:$ONE" one/node/options
+	bb-node stop -d one
+}
+
 @test "a call that makes no sense is refused" {
 	local call
 	for call in "" frob "start now" "start --to 51" "stop --listen 1.2.3.4" "status -f" "start -j x" \

@@ -150,6 +150,12 @@ teardown() {
 	hub one
 	run -3 --separate-stderr bb-relay --hub -d one
 	assert_errors '.[0].error == "another hub runs in one"'
+	for call in "--listen localhost:1" "--tools localhost:1" "--peer 127.0.0.1:99999"; do
+		# shellcheck disable=SC2086 # words
+		run -2 --separate-stderr bb-relay --hub -d two $call
+		assert_errors '.[0].error | test("^listen at localhost:1: not an IP address$|^not an address: ")'
+	done
+	[[ ! -e two ]]
 	kill -9 "${HUB[one]}"
 	wait "${HUB[one]}" || true
 	run -3 --separate-stderr bb-relay -d one --peers
@@ -157,6 +163,35 @@ teardown() {
 	run -0 --separate-stderr bb-relay -d one --peers
 	stop one
 	[[ ! -e one/relay.sock && ! -e one/chain.sock && -e one/peers ]]
+}
+
+# by_hand: the manual's node by hand, as it is typed or pasted there, with a port of our own.
+by_hand() {
+	awk '/^A node by hand/ { inside = 1 }
+		inside && /^\.Ed/ { exit }
+		block { sub(/^\$ /, ""); print }
+		inside && /^\.Bd/ { block = 1 }' "$BB_ROOT/cmd/bb-relay.1" |
+		sed "s/\\\\(aq/'/g; s/0\\.0\\.0\\.0/127.0.0.1:$ONE/"
+}
+
+@test "the manual's node by hand works as it is pasted, and ends with its hub" {
+	local hand hub
+	with_coins two
+	node two --listen "127.0.0.1:$TWO"
+	by_hand >example
+	[[ $(grep -c . example) == 6 ]]
+	HOME=$PWD friend=127.0.0.1:$TWO bash -eu example >hand.out 2>hand.err 3>&- &
+	hand=$!
+	until [[ -S .bb/regtest/chain.sock ]]; do kill -0 "$hand"; done
+	reaches .bb/regtest 120
+	hub=$(pgrep -P "$hand" -x bb-relay)
+	kill -TERM "$hub"
+	wait "$hand" || true
+	tail -s 0.01 --pid="$hub" -f /dev/null
+	[[ ! -e .bb/regtest/chain.sock ]]
+	cat hand.out hand.err
+	[[ ! -s hand.out ]]
+	jq -es 'all(.type == "log")' hand.err
 }
 
 @test "a hub that goes away leaves no line untold" {
@@ -171,6 +206,38 @@ teardown() {
 	wait "$relay" || status=$?
 	[[ $status == 3 ]]
 	jq -se '.[0].error | startswith("the node went away: 3 lines without a verdict")' errors
+}
+
+@test "a node that says something without end is not listened to for ever" {
+	mkfifo hold
+	socat -dd "TCP-LISTEN:$ONE,bind=127.0.0.1" \
+		SYSTEM:'head -c 150000000 /dev/zero; cat hold' 2>one.log 3>&- &
+	logs one listening >/dev/null
+	good_line 1 >line
+	run -3 --separate-stderr timeout 20 bb-relay --node "127.0.0.1:$ONE" line
+	assert_errors '.[0].error | startswith("the node went away: 1 line without a verdict")'
+	: >hold
+	wait
+}
+
+@test "who comes and goes however often keeps nothing else out of the log" {
+	local i fd
+	jq -cn '{type: "version", protocol: 1, network: "signet", genesis: ("0" * 64), agent: "",
+		height: 0, nonce: "1", listen: 0, services: "0"}' >version
+	hub one --listen "127.0.0.1:$ONE"
+	for ((i = 0; i < 700; i++)); do
+		exec {fd}<>"/dev/tcp/127.0.0.1/$ONE"
+		cat version >&"$fd"
+		read -r -u "$fd" _ || true # until it is sent away
+		exec {fd}>&-
+	done
+	[[ $(grep -c 'it is of another network' one.log) == 600 ]]
+	good_line 1 >line
+	bb-relay -d one line >verdict 3>&- &
+	for i in 1 2; do socat UNIX-CONNECT:one/chain.sock EXEC:'sed q,nofork' >/dev/null; done
+	wait $! || true
+	jq -e '.error == "killed-the-ledger"' verdict
+	logs one 'a line killed the ledger twice'
 }
 
 @test "a pipeline killed in the midst of its work, again and again: no line is without its verdict" {

@@ -60,7 +60,7 @@ person_does_all() {
 	# The verbs that write go through the node, and need no right to the store.
 	as_person bash -euo pipefail -c 'bb-chain template | bb-mine --to 51 | bb-chain add' >verdict
 	jq -e '.result == "connected"' verdict
-	run -0 --separate-stderr as_person bb-node mine start --to 51
+	run -0 --separate-stderr as_person bb-node mine start --to 51 --every 0
 	as_person bb-chain events --follow | grep -m 1 -q '"event":"tip".*"height":102[,}]'
 	run -0 --separate-stderr as_person bb-node mine stop
 	assert_output "mining stopped"
@@ -80,7 +80,7 @@ person_does_all() {
 	run -0 --separate-stderr as_person bb-wallet history
 	run -0 --separate-stderr as_person bb-relay --peers
 	# The wallet pays the miner, where nobody else is named.
-	run -0 --separate-stderr as_person bb-node mine start
+	run -0 --separate-stderr as_person bb-node mine start --every 0
 	[[ $output == "mines to bcrt1"* ]]
 	run -0 --separate-stderr as_person bb-node mine stop
 	run -0 --separate-stderr as_person bb-node log

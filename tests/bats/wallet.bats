@@ -199,6 +199,22 @@ assert_error_without_line() {
 	assert_error_without_line bb-wallet "no wallet carol in $PWD/node/wallets"
 }
 
+@test "beside a ledger of another network no wallet is made, and the error says what to do" {
+	bb-chain -n barenet add </dev/null 2>/dev/null || true
+	run -3 --separate-stderr bb-wallet new alice
+	assert_output ""
+	assert_error_without_line bb-chain \
+		"the store in $BB_DIR is of network barenet, not regtest (-n barenet, or BB_NETWORK)"
+	[[ ! -e node/wallets ]]
+	echo '{"name": "class", "base": "regtest", "halving_interval": 9}' >class.json
+	bb-chain -d class -n class.json add </dev/null 2>/dev/null || true
+	run -3 --separate-stderr bb-wallet -d class new alice
+	assert_error_without_line bb-chain \
+		"the store in class is of network class, not regtest (-n its file, or BB_NETWORK)"
+	bb-wallet -n barenet new alice
+	bb-wallet -d class -n class.json new alice
+}
+
 # Addresses.
 
 @test "each address is fresh, and the default folder is the network's" {
@@ -251,6 +267,16 @@ assert_error_without_line() {
 	has alice 5000000000 0 0
 	run -0 bb-wallet balance
 	assert_output '{"type":"balance","wallet":"alice","confirmed":5000000000,"pending":0,"immature":0,"height":100}'
+}
+
+@test "in a history rewards are told apart, and whether they can be spent" {
+	rich
+	bb-wallet send "$(fresh bob)" 1btc
+	run -0 bb-wallet history
+	jq -es 'map([.coinbase, .immature]) == [[true, false], [true, false], [null, null]]' <<<"$output"
+	bb-chain invalidate "$(bb-chain tip | jq -r .id)" # 100: of block 2 no more
+	run -0 bb-wallet history
+	jq -es 'map([.coinbase, .immature])[:2] == [[true, false], [true, true]]' <<<"$output"
 }
 
 @test "what waits is pending on both sides, and confirmed by the next block" {
@@ -407,11 +433,11 @@ pay_number() {
 	rich
 	dig 1 alice
 	run -1 --separate-stderr bb-wallet send "$(fresh bob)" 100btc
-	assert_errors 'length == 1 and (.[0].error | startswith("not enough money: short of"))'
+	assert_error_without_line bb-wallet "not enough money: short of 0.00000177 BTC; 100.00000000 BTC can be spent, 50.00000000 BTC is immature"
 	assert_output ""
 	bb-wallet send "$(fresh bob)" 8btc
 	run -1 --separate-stderr bb-wallet -w bob send "$(fresh alice)" 1btc
-	assert_errors 'length == 1 and (.[0].error | startswith("not enough money: short of"))'
+	assert_errors 'length == 1 and (.[0].error | test("^not enough money: short of 1[.]00000[0-9]{3} BTC; nothing can be spent, 8[.]00000000 BTC waits to be mined$"))'
 	# Its own change it does spend.
 	run -0 bb-wallet send "$(fresh bob)" 90btc
 	run -0 bb-wallet send "$(fresh bob)" 5000000sat
@@ -555,6 +581,33 @@ pay_number() {
 	assert_errors 'length == 1 and (.[0].error | endswith("it is in a block already"))'
 }
 
+@test "bump of a payment that is gone says what became of it" {
+	local first second third
+	rich
+	run -0 bb-wallet send "$(fresh bob)" 8btc
+	first=$(sent)
+	run -0 bb-wallet bump "$first"
+	second=$(sent)
+	run -1 --separate-stderr bb-wallet bump "$first"
+	assert_error_without_line bb-wallet "$first: it was replaced by $second"
+	run -0 bb-wallet bump "$second"
+	third=$(sent)
+	run -1 --separate-stderr bb-wallet bump "${first^^}"
+	assert_error_without_line bb-wallet "${first^^}: it was replaced by $third"
+	dig 1
+	run -1 --separate-stderr bb-wallet bump "$second"
+	assert_error_without_line bb-wallet "$second: it was replaced by $third"
+	bb-chain export | bb-chain -d other import - >/dev/null
+	run -0 bb-wallet send "$(fresh bob)" all
+	fourth=$(sent)
+	bb-wallet -d other --wallets node/wallets send "$(fresh bob)" all --fee-rate 7
+	BB_DIR=other command mine 1 --to 51 >/dev/null
+	bb-chain -d other export | bb-chain import - >/dev/null
+	run -1 --separate-stderr bb-wallet bump "$fourth"
+	assert_error_without_line bb-wallet \
+		"$fourth: a payment in block $(bb-chain tip | jq -r .id) spends the same coins: it cannot be mined any more"
+}
+
 # replaces OLD NEW: what BIP 125 asks of a replacement: the same coins among the new one's, and the
 # others all in blocks, a higher fee, and a satoshi more for each virtual byte of its own.
 replaces() {
@@ -611,7 +664,7 @@ another_coin() {
 	run -0 bb-wallet send "$(fresh bob)" all --fee-rate 1
 	bb-chain tx --full "$(sent)" >all.json
 	run -1 --separate-stderr bb-wallet bump "$(sent)"
-	assert_errors 'length == 1 and .[0].tool == "bb-mktx" and (.[0].error | startswith("not enough money"))'
+	assert_errors 'length == 1 and .[0].error == "not enough money: short of 0.00000177 BTC; nothing can be added"'
 	another_coin
 	[[ $(bb-chain mempool | jq -r .txid) == "$(jq -r .txid all.json)" ]]
 	run -0 bb-wallet bump "$(jq -r .txid all.json)"
@@ -626,7 +679,7 @@ another_coin() {
 	bb-wallet send "$(fresh bob)" 1btc
 	bb-chain mempool >before
 	run -1 --separate-stderr bb-wallet bump "$low" --fee-rate 20
-	assert_errors 'length == 1 and (.[0].error | startswith("not enough money: short of"))'
+	assert_errors 'length == 1 and (.[0].error | test("^not enough money: short of 0[.][0-9]{8} BTC; nothing can be added, 49[.][0-9]{8} BTC waits to be mined, 50[.]00000000 BTC is immature$"))'
 	assert_output ""
 	[[ $(bb-chain mempool) == "$(<before)" && ! -e node/wallets/alice/in-flight ]]
 }
@@ -719,9 +772,14 @@ assert_sealed() {
 	run -0 script -qec "bb-wallet balance && bb-wallet history && bb-wallet addresses &&
 		bb-wallet list && bb-wallet send $(fresh alice) 12345678sat && bb-wallet balance" /dev/null
 	output=${output//$'\r'/}
-	[[ $output == "confirmed 50.00000000 BTC"$'\n'"pending   0.00000000"$'\n'* ]]
-	[[ $output == *"  50.00000000  1"$'\n'* && $output == *"bob (default)"* ]]
+	[[ $output == $'wallet    bob\nconfirmed 50.00000000 BTC\npending   0.00000000\n'* ]]
+	[[ $output == *$'  50.00000000  1  mined\n'* && $output == *"bob (default)"* ]]
 	[[ $output == *" is sent, for a fee of 141 sat"* && $output == *"pending   -0.12345819"* ]]
+	dig 1 bob
+	run -0 script -qec "bb-wallet history" /dev/null
+	output=${output//$'\r'/}
+	grep -q '  -0\.12345819  101$' <<<"$output"
+	grep -q '  50\.00000141  101  mined, immature$' <<<"$output"
 }
 
 # The ways.

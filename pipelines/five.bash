@@ -33,6 +33,7 @@ network_make() {
 place() {
 	mkdir -p "$NET/$1"
 	free_port
+	while [[ " ${PORT[*]} " == *" $FREE "* ]]; do free_port; done
 	PORT[$1]=$FREE
 }
 

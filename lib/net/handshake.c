@@ -42,8 +42,8 @@ static const char *check_version(const struct bb_hub *h, const struct bb_version
 	return v->protocol >= BB_NET_PROTOCOL ? NULL : "its protocol is too old";
 }
 
-/* Nonces are each connection's own, so that nobody who knows us by one address knows us by
- * another: it is ourselves whom we sent it. */
+/* Nonces are each connection's own, for one of our life would tell all our addresses: it is
+ * ourselves whom we sent it. */
 static bool is_ours(const struct bb_hub *h, uint64_t nonce)
 {
 	for (const struct peer *p = h->peers; p; p = p->next)

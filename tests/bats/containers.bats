@@ -39,8 +39,7 @@ as() {
 
 @test "the story is played in containers" {
 	[[ ! $NO_ENGINE ]] || skip "$NO_ENGINE"
-	run -0 --separate-stderr "$BB_ROOT/pipelines/demo" --containers
-	played
+	play --containers
 	[[ -z $(docker ps -aq --filter "ancestor=$BB_IMAGE") ]]
 	run ! grep -E '^bb-[0-9]+_' <(docker volume ls -q && docker network ls --format '{{.Name}}')
 }

@@ -236,6 +236,20 @@ unit() {
 	((${EPOCHREALTIME/./} - start < 3000000))
 }
 
+@test "a word to the supervisor that comes in two parts, a heartbeat between them, is understood" {
+	local supervisor
+	bb-node start -d one
+	supervisor=$(supervisor one)
+	exec {control}<>one/node/control
+	printf st >&"$control"
+	sleep 6 # HEARTBEAT is 5 s
+	printf 'op\n' >&"$control"
+	exec {control}>&-
+	timeout 10 tail -f --pid="$supervisor" /dev/null
+	run -1 bb-node status -d one
+	logged one "the node stops"
+}
+
 @test "kill -9 of the supervisor leaves nothing behind, and the next start nothing to clear" {
 	local session n
 	bb-node start -d one

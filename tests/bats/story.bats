@@ -16,14 +16,12 @@ needs_namespaces() {
 }
 
 @test "the story is played on plain processes" {
-	run -0 --separate-stderr "$BB_ROOT/pipelines/demo"
-	played
+	play
 }
 
 @test "the story is played in network namespaces" {
 	needs_namespaces
-	run -0 --separate-stderr "$BB_ROOT/pipelines/demo" --namespaces
-	played
+	play --namespaces
 	run ! grep "^bb-.*-zoe" <(ip netns list)
 }
 

@@ -10,19 +10,26 @@ static unsigned random_tx(void)
 	return new_tx(tx_count && below(3) == 0 ? (int)below(tx_count) : -1, below(2));
 }
 
+/* A network of so many nodes, a tool at each. */
+static void begin_round(
+	struct link *tool[NODES_MAX], const char *dir, unsigned seed, unsigned count)
+{
+	state = seed;
+	make_network(dir, count);
+	run(500);
+	for (unsigned i = 0; i < count; i++)
+		tool[i] = play_tool(nodes[i]);
+}
+
 static void floods(const char *dir)
 {
 	struct table t = {.name = "floods"};
 
 	for (unsigned round = 0; round < 6; round++) {
-		state = 1000 + round;
 		const unsigned count = 4 + round;
 		struct link *tool[NODES_MAX];
 		unsigned verdicts = 0;
-		make_network(dir, count);
-		run(500);
-		for (unsigned i = 0; i < count; i++)
-			tool[i] = play_tool(nodes[i]);
+		begin_round(tool, dir, 1000 + round, count);
 		for (unsigned i = 0; i < 400; i++) {
 			const unsigned tx = random_tx();
 			say(tool[below(count)], txs[tx].line);
@@ -97,15 +104,11 @@ static void disasters(const char *dir)
 	struct table t = {.name = "floods among disasters"};
 
 	for (unsigned round = 0; round < 6; round++) {
-		state = 2000 + round;
 		const unsigned count = 4 + round;
 		struct link *tool[NODES_MAX];
 		uint64_t deaths = 0;
 		unsigned verdicts = 0;
-		make_network(dir, count);
-		run(500);
-		for (unsigned i = 0; i < count; i++)
-			tool[i] = play_tool(nodes[i]);
+		begin_round(tool, dir, 2000 + round, count);
 		for (unsigned i = 0; i < 400; i++) {
 			say(tool[below(count)], txs[random_tx()].line);
 			if (below(8) == 0)
